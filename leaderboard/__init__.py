@@ -1,0 +1,1 @@
+"""People's entries, ranked honestly. Its rooms arrive with the scoring server."""
