@@ -1,0 +1,1 @@
+"""Drawing the noiseless light of sources on the pixels of an exposure."""

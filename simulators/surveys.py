@@ -1,0 +1,234 @@
+"""The two surveys, LSST and Euclid: bands, pixels, zero points and detectors, each number with its source.
+
+Zero points and effective wavelengths come from ONE set of curves: speclite 1.0.0,
+``lsst2023-ugrizy`` (Rubin throughputs 1.9, total, atmosphere at airmass 1.2) and
+``Euclid-VIS/Y/J/H`` (total: telescope, filter and detector). For photon counting,
+
+    zero_point = 2.5 log10( A / h * 3631 Jy * integral of T(lambda) dlambda / lambda ),
+
+with the collecting area A = pi/4 diameter^2 (1 - obscuration^2). They stand here as
+literals, because importing speclite costs a second in every fresh process; the tests
+recompute them from the curves.
+
+Against surveycodex 1.3.0 the Euclid zero points agree to its rounding (0.005 mag). Its LSST
+ones come from older curves and are fainter by 0.02, 0.21, 0.24, 0.38, 0.38, 0.24 mag (ugrizy).
+SMTN-002 (throughputs 1.9, airmass 1) gives 26.52, 28.51, 28.36, 28.17, 27.78, 26.82:
+ours differ by -0.06 in u (its airmass) and at most 0.02 elsewhere.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "AB_ZERO_POINT",
+    "BANDS",
+    "SURVEYS",
+    "Band",
+    "Survey",
+    "electron_flux",
+    "find_band",
+    "flux_from_mag",
+    "mag_from_flux",
+]
+
+# AB magnitude of 1 nJy: 2.5 log10(3631e9), the usual rounding (Oke & Gunn 1983; LSST DPDD).
+AB_ZERO_POINT = 31.4
+
+
+@dataclass(frozen=True)
+class Band:
+    """One filter of a survey.
+
+    Attributes:
+        name: one of ``u g r i z y VIS Y J H`` (LSST y is lower case, Euclid Y upper case).
+        code: its place in that order, 0 to 9; also its column in every flux table.
+        survey: name of the survey, a key of `SURVEYS`.
+        curve: name of the filter curve in speclite 1.0.0.
+        wavelength_nm: effective (photon-weighted mean) wavelength of the curve, nm.
+        zero_point: AB magnitude of a source that gives 1 electron per second.
+        sky_mag: typical dark sky, AB mag/arcsec^2. The AB zero point applies to it too, so
+            LSST skies pass the atmosphere once (u 0.5 mag, others 0.1 to 0.2 mag less than
+            SMTN-002, which sends the sky through the hardware only).
+        exposure_s: one LSST visit or one Euclid dither, s.
+        fwhm_arcsec: typical FWHM of a star's image (LSST: fiducial at zenith).
+        fwhm_eff_arcsec: FWHM of the Gaussian with the same noise-equivalent area, pixel included.
+    """
+
+    name: str
+    code: int
+    survey: str
+    curve: str
+    wavelength_nm: float
+    zero_point: float
+    sky_mag: float
+    exposure_s: float
+    fwhm_arcsec: float
+    fwhm_eff_arcsec: float
+
+
+@dataclass(frozen=True)
+class Survey:
+    """An instrument and its way of observing.
+
+    Attributes:
+        name: ``LSST``, ``EUCLID_VIS`` or ``EUCLID_NISP``.
+        group: its group in the store, the name in lower case.
+        pixel_arcsec: side of a pixel, arcsec.
+        diameter_m: diameter of the primary mirror, m.
+        obscuration: LINEAR central obscuration (ratio of diameters; the area lost is its square).
+            Its square also holds the vignetting of the LSST.
+        read_noise_e: of one read-out, electrons rms per pixel.
+        dark_e_s: dark current, electrons per second and pixel.
+        full_well_e: charge at which a pixel saturates, electrons.
+        psf_oversampling: PSF samples per pixel, along one side.
+        psf_width_arcsec: side of the stored PSF image, arcsec.
+        bands: names of its bands in order of their codes.
+    """
+
+    name: str
+    group: str
+    pixel_arcsec: float
+    diameter_m: float
+    obscuration: float
+    read_noise_e: float
+    dark_e_s: float
+    full_well_e: float
+    psf_oversampling: int
+    psf_width_arcsec: float
+    bands: tuple[str, ...]
+
+    @property
+    def area_cm2(self) -> float:
+        """Collecting area, cm^2."""
+        return math.pi / 4 * (100 * self.diameter_m) ** 2 * (1 - self.obscuration**2)
+
+
+# Diameters, pixels and (area!) obscurations: surveycodex 1.3.0, which takes 0.39257227 of 8.36 m
+# for LSST (effective diameter of about 6.5 m, Ivezic et al. 2019) and 0.13 of 1.2 m for Euclid
+# (Cropper et al. 2016, arXiv:1608.08603). We keep the ratio of diameters, as diffraction needs it.
+_LSST = Survey(
+    name="LSST",
+    group="lsst",
+    pixel_arcsec=0.2,
+    diameter_m=8.36,
+    obscuration=math.sqrt(0.39257227),
+    read_noise_e=8.8,  # requirement on camera noise per exposure, LSE-59 via SMTN-002
+    dark_e_s=0.2,  # requirement, LSE-59 via SMTN-002
+    full_well_e=100_000,  # most sensors exceed it (lsst-camera-dh/ghosts: 75,000 to 130,000)
+    psf_oversampling=2,
+    psf_width_arcsec=12.0,
+    bands=("u", "g", "r", "i", "z", "y"),
+)
+_EUCLID_VIS = Survey(
+    name="EUCLID_VIS",
+    group="euclid_vis",
+    pixel_arcsec=0.1,
+    diameter_m=1.2,
+    obscuration=math.sqrt(0.13),
+    read_noise_e=4.4,  # Euclid Consortium, VIS page (via GalSim-Euclid-Like)
+    dark_e_s=0.00056,  # 2 e-/pixel/hour, e2v CCD273
+    full_well_e=200_000,  # Euclid Consortium, VIS page (via GalSim-Euclid-Like)
+    psf_oversampling=3,
+    psf_width_arcsec=6.0,
+    bands=("VIS",),
+)
+_EUCLID_NISP = Survey(
+    name="EUCLID_NISP",
+    group="euclid_nisp",
+    pixel_arcsec=0.3,
+    diameter_m=1.2,
+    obscuration=math.sqrt(0.13),
+    read_noise_e=7.0,  # signal-estimator noise in photometric mode, Kubik et al. (arXiv:2507.11326)
+    dark_e_s=0.02,  # order of magnitude for these detectors; 1 % of the variance, so it hardly matters
+    full_well_e=126_000,  # 16 bits at 0.52 ADU/e- (Kubik et al.)
+    psf_oversampling=5,
+    psf_width_arcsec=9.6,
+    bands=("Y", "J", "H"),
+)
+
+SURVEYS: dict[str, Survey] = {s.name: s for s in (_LSST, _EUCLID_VIS, _EUCLID_NISP)}
+
+# LSST sky: dark, zenith, Ivezic et al. (2019) Table 2. VIS sky: surveycodex 1.3.0
+# (zodiacal). NISP sky: medians in flight, Cuillandre et al. (2025, ERO) Table 2. LSST exposure: one 30 s
+# visit (surveycodex gives ten-year totals). VIS 565 s, NISP 112 s: Scaramella et al. (2022) sec. 4.1,
+# one of four dithers. LSST fwhm_eff: SMTN-002, fiducial at zenith; fwhm = 0.822 fwhm_eff + 0.052.
+# Euclid fwhm: 0.17" (Cropper et al. 2016), NISP Cuillandre et al. (2025) Table 2.
+# Euclid fwhm_eff: GalSim 2.8 images of an obscured Airy disk averaged over the curve, a
+# 0.10" Gaussian (optics, jitter, diffusion; it brings VIS to 0.166" with its pixel) and the pixel.
+#          name  survey        curve         nm       zero     sky    s     fwhm   fwhm_eff
+_TABLE = (
+    ("u", "LSST", "lsst2023-u", 374.570, 26.4622, 22.99, 30.0, 0.822 * 0.92 + 0.052, 0.92),
+    ("g", "LSST", "lsst2023-g", 484.622, 28.4972, 22.26, 30.0, 0.822 * 0.87 + 0.052, 0.87),
+    ("r", "LSST", "lsst2023-r", 624.903, 28.3671, 21.20, 30.0, 0.822 * 0.83 + 0.052, 0.83),
+    ("i", "LSST", "lsst2023-i", 757.899, 28.1869, 20.48, 30.0, 0.822 * 0.80 + 0.052, 0.80),
+    ("z", "LSST", "lsst2023-z", 869.113, 27.8012, 19.60, 30.0, 0.822 * 0.78 + 0.052, 0.78),
+    ("y", "LSST", "lsst2023-y", 976.689, 26.8265, 18.61, 30.0, 0.822 * 0.76 + 0.052, 0.76),
+    ("VIS", "EUCLID_VIS", "Euclid-VIS", 750.637, 25.9202, 22.3203, 565.0, 0.17, 0.240),
+    ("Y", "EUCLID_NISP", "Euclid-Y", 1089.014, 24.9858, 22.1, 112.0, 0.477, 0.410),
+    ("J", "EUCLID_NISP", "Euclid-J", 1379.127, 25.1687, 22.2, 112.0, 0.486, 0.461),
+    ("H", "EUCLID_NISP", "Euclid-H", 1785.975, 25.1054, 22.3, 112.0, 0.492, 0.533),
+)
+
+BANDS: dict[str, Band] = {row[0]: Band(row[0], code, *row[1:]) for code, row in enumerate(_TABLE)}
+
+
+def find_band(name: str) -> Band:
+    """The band of that name.
+
+    Raises:
+        ValueError: if there is none; the message names the bands that come near.
+
+    Examples:
+        >>> find_band("VIS").survey
+        'EUCLID_VIS'
+    """
+    if name in BANDS:
+        return BANDS[name]
+    near = [band for band in BANDS if band.lower() == name.lower()]
+    near = near or difflib.get_close_matches(name, BANDS, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    raise ValueError(f"no band is called {name!r}: {hint}The bands are {' '.join(BANDS)}")
+
+
+def flux_from_mag(mag: ArrayLike) -> NDArray[np.float64]:
+    """Flux in nJy of an AB magnitude; any shape.
+
+    Examples:
+        >>> float(flux_from_mag(31.4))
+        1.0
+    """
+    return 10.0 ** (-0.4 * (np.asarray(mag, dtype=float) - AB_ZERO_POINT))
+
+
+def mag_from_flux(flux: ArrayLike) -> NDArray[np.float64]:
+    """AB magnitude of a flux in nJy; any shape.
+
+    Raises:
+        ValueError: if a flux is not positive: such a flux has no magnitude.
+    """
+    nanojansky = np.asarray(flux, dtype=float)
+    if not np.all(nanojansky > 0):
+        raise ValueError("only a positive flux has a magnitude: mask the others first")
+    return AB_ZERO_POINT - 2.5 * np.log10(nanojansky)
+
+
+def electron_flux(band: Band, exposure_s: float) -> float:
+    """Flux in nJy of a source that gives ONE electron in an exposure of that many seconds.
+
+    Multiply electrons by it to get nJy; divide nJy by it to get electrons.
+
+    Raises:
+        ValueError: if the exposure does not last longer than zero seconds.
+    """
+    if not exposure_s > 0:
+        raise ValueError(f"an exposure lasts longer than zero seconds, not {exposure_s}")
+    return 10.0 ** (0.4 * (AB_ZERO_POINT - band.zero_point)) / exposure_s
