@@ -1,0 +1,1 @@
+"""Numbers from arrays: metrics with intervals. Imports numpy and scipy, nothing else."""

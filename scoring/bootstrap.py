@@ -1,0 +1,462 @@
+"""Intervals by resampling clusters: studentised bootstrap, paired differences, tied ranks.
+
+A statistic is a smooth function of sums over clusters (`statistics.Sums`), so a resample of
+the clusters is a row of multinomial counts times the matrix of sums; no statistic is
+computed from objects again.
+
+**Which interval.** value - standard error x quantiles. The standard error is the delete-one-
+cluster jackknife, which allows for clusters that pull a fit towards themselves (MacKinnon, Nielsen
+& Webb 2023, Journal of Applied Econometrics 38, 671). With `MIN_BOOTSTRAP` clusters or more the
+quantiles are those of the *studentised* bootstrap, bootstrap-t (Efron & Tibshirani 1993, An
+Introduction to the Bootstrap, section 12.5; second-order accurate, so right for skewed clusters:
+Hall 1992, The Bootstrap and Edgeworth Expansion, chapter 3; for clusters: Cameron, Gelbach &
+Miller 2008, Review of Economics and Statistics 90, 414). Each resample is divided by its own
+standard error, the infinitesimal jackknife, also called the nonparametric delta method (Davison &
+Hinkley 1997, Bootstrap Methods and their Application, section 2.7.2), with numerical derivatives.
+With fewer clusters resamples repeat too few of them, and the quantiles are those of Student's t
+with n - 1 degrees of freedom. The percentile bootstrap is too short for few clusters and misses
+skewness; `docs/results/bootstrap_coverage.md` holds what was measured of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from .statistics import Sums
+
+__all__ = [
+    "MIN_BOOTSTRAP",
+    "Estimate",
+    "Interval",
+    "Rank",
+    "Statistic",
+    "distance",
+    "estimate",
+    "estimates",
+    "interval",
+    "paired_difference",
+    "resample_counts",
+    "tied_ranks",
+]
+
+Totals = Mapping[str, np.ndarray]
+Statistic = Callable[[Totals], np.ndarray | float]
+Statistics = Callable[[Totals], Mapping[str, np.ndarray | float]]
+Better = Literal["lower", "higher", "zero"] | float
+
+MIN_BOOTSTRAP = 20
+"""Clusters from which on the quantiles are bootstrapped. Below, a resample often holds so few
+different clusters that its standard error nearly vanishes: with 8 skewed clusters the longest of
+1,500 intervals was three times that of Student's t; with two or three there may be none at all."""
+
+STEP = 1e-4
+"""Step of a numerical derivative in units of the standard deviation of that sum over resamples:
+central differences are then wrong by about STEP**2 / n, and round-off by about 1e-16 / STEP."""
+
+LEAST_STEP = 1e-9
+"""Least step in units of the largest sum there can be: below, the step itself is round-off."""
+
+ROUND_OFF = 1e-13
+"""Scatter, or a standard error, below this fraction of the values it is made of is round-off: zero."""
+
+MAX_UNDEFINED = 0.05
+"""If the statistic is undefined in more than this share of resamples, the jackknife is used."""
+
+CHUNK = 2_000_000
+"""Counts of resamples (resample x cluster) held in memory at once: 16 MB of float64."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval.
+
+    Attributes:
+        low, high: its ends.
+        level: the probability with which such intervals hold the truth.
+    """
+
+    low: float
+    high: float
+    level: float
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """A statistic and what is needed to give its interval at any level.
+
+    Attributes:
+        value: the statistic of all clusters; None where it is undefined.
+        standard_error: of the delete-one-cluster jackknife; None where there is no interval.
+        n_clusters: number of clusters.
+        method: ``"bootstrap-t"``, ``"jackknife-t"``, or None where there is no interval.
+        reason: why there is no value or no interval; empty where there are both.
+        pivots: (resample,) sorted (resampled - value) / (its own standard error); empty for the
+            jackknife.
+        support: the values that the statistic can take; intervals are cut off there, which costs
+            no coverage.
+    """
+
+    value: float | None
+    standard_error: float | None
+    n_clusters: int
+    method: str | None
+    reason: str = ""
+    pivots: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False)
+    support: tuple[float, float] = (-np.inf, np.inf)
+
+    @classmethod
+    def undefined(cls, n_clusters: int, reason: str) -> Estimate:
+        """An estimate without a value."""
+        return cls(None, None, n_clusters, None, reason)
+
+    def interval(self, level: float = 0.95) -> Interval | None:
+        """The interval that holds the truth with probability `level`, or None (see `reason`)."""
+        if not 0 < level < 1:
+            raise ValueError(f"the level of an interval lies between 0 and 1, not at {level}")
+        if self.value is None or self.standard_error is None:
+            return None
+        tails = np.array([(1 + level) / 2, (1 - level) / 2])
+        if self.method == "bootstrap-t":
+            # The Weibull positions k / (B + 1) make the quantiles of B pivots unbiased in level.
+            quantiles = np.quantile(self.pivots, tails, method="weibull")
+        else:
+            quantiles = stats.t.ppf(tails, self.n_clusters - 1)
+        low, high = np.clip(self.value - self.standard_error * quantiles, *self.support)
+        return Interval(float(low), float(high), level)
+
+
+def resample_counts(n_clusters: int, n_resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """(resample, cluster) float64: how often each cluster was drawn, multinomial with n draws."""
+    drawn = rng.integers(n_clusters, size=(n_resamples, n_clusters))
+    drawn += n_clusters * np.arange(n_resamples)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=n_resamples * n_clusters)
+    return counts.reshape(n_resamples, n_clusters).astype(np.float64)
+
+
+@lru_cache(maxsize=4)
+def _first_counts(n_clusters: int, n_resamples: int, seed: int) -> np.ndarray:
+    counts = resample_counts(n_clusters, n_resamples, np.random.default_rng(seed))
+    counts.setflags(write=False)
+    return counts
+
+
+def _chunks(n_clusters: int, n_resamples: int, seed: int | np.random.Generator) -> Iterator[np.ndarray]:
+    """Counts of all resamples, a memory's worth at a time."""
+    rows = max(1, CHUNK // n_clusters)
+    if isinstance(seed, int) and n_resamples <= rows:
+        yield _first_counts(n_clusters, n_resamples, seed)
+        return
+    rng = seed if isinstance(seed, np.random.Generator) else np.random.default_rng(seed)
+    for start in range(0, n_resamples, rows):
+        yield resample_counts(n_clusters, min(rows, n_resamples - start), rng)
+
+
+def estimates(
+    sums: Sums,
+    function: Statistics,
+    *,
+    seed: int | np.random.Generator = 0,
+    n_resamples: int = 2000,
+    undefined: str = "the statistic is undefined for these clusters",
+) -> dict[str, Estimate]:
+    """Estimate several statistics from the same resamples of clusters.
+
+    Arguments:
+        sums: sums by cluster; the clusters are what is resampled. Give only the columns that the
+            function uses (`Sums.select`): each costs two more evaluations.
+        function: maps totals, {name of column: (...) array}, to {name: (...) array}, for any
+            leading shape. It must be smooth in the totals, and give NaN where it is undefined.
+        seed: of the resamples; the same seed and number of clusters resample alike.
+        n_resamples: 1,000 or more for a 95 % interval.
+        undefined: reason given for a statistic that is NaN or infinite.
+
+    Returns:
+        {name: Estimate}. With one cluster there are values without intervals, and a reason;
+        without clusters there are no values either.
+    """
+    if n_resamples < 1:
+        raise ValueError(f"the bootstrap needs resamples, not {n_resamples}")
+    n = sums.n_clusters
+    total = sums.values.sum(axis=0)
+    values = _evaluate(function, sums.names, total)
+    if n == 0:
+        return {name: Estimate.undefined(0, "there are no clusters") for name in values}
+    defined = [name for name, value in values.items() if np.isfinite(value)]
+    result = {name: Estimate.undefined(n, undefined) for name in values}
+    if n == 1:
+        reason = "one cluster has no scatter to give an interval: two or more are needed"
+        result |= {name: Estimate(float(values[name]), None, 1, None, reason) for name in defined}
+    elif defined:
+        deleted = _without_each(sums, function)
+        pivots = _pivots(sums, function, values, seed, n_resamples) if n >= MIN_BOOTSTRAP else {}
+        for name in defined:
+            value = float(values[name])
+            lost = np.flatnonzero(~np.isfinite(deleted[name]))
+            if lost.size:
+                reason = (
+                    f"the statistic is undefined without cluster {sums.cluster[lost[0]]}: "
+                    f"{n} clusters are too few for an interval"
+                )
+                result[name] = Estimate(value, None, n, None, reason)
+                continue
+            error = _jackknife_error(deleted[name])
+            if name in pivots:
+                result[name] = Estimate(value, error, n, "bootstrap-t", pivots=pivots[name])
+            else:
+                result[name] = Estimate(value, error, n, "jackknife-t")
+    return {name: result[name] for name in values}
+
+
+def estimate(
+    sums: Sums,
+    function: Statistic,
+    *,
+    seed: int | np.random.Generator = 0,
+    n_resamples: int = 2000,
+    undefined: str = "the statistic is undefined for these clusters",
+) -> Estimate:
+    """Estimate one statistic; see `estimates`.
+
+    Examples:
+        >>> sums = Sums.of([0, 0, 1, 2, 3], n=1, x=[1.0, 2.0, 2.0, 3.0, 1.0])
+        >>> mean = estimate(sums, lambda total: total["x"] / total["n"])
+        >>> mean.value, mean.method
+        (1.8, 'jackknife-t')
+    """
+    options = {"seed": seed, "n_resamples": n_resamples, "undefined": undefined}
+    return estimates(sums, lambda total: {"": function(total)}, **options)[""]
+
+
+def interval(
+    sums: Sums,
+    function: Statistic,
+    *,
+    seed: int | np.random.Generator = 0,
+    n_resamples: int = 2000,
+    level: float = 0.95,
+) -> Interval | None:
+    """The interval of one statistic, None where there is none; `estimate` says why."""
+    return estimate(sums, function, seed=seed, n_resamples=n_resamples).interval(level)
+
+
+def paired_difference(
+    first: Sums,
+    second: Sums,
+    function: Statistic,
+    *,
+    seed: int | np.random.Generator = 0,
+    n_resamples: int = 2000,
+) -> Estimate:
+    """Estimate function(first) - function(second) for two entries scored on the same clusters.
+
+    Both are resampled alike, so what is common to a cluster (its seeing, its galaxies) cancels.
+
+    Raises:
+        ValueError: if the two were not scored on the same clusters, or not with the same columns.
+    """
+    if not np.array_equal(first.cluster, second.cluster):
+        only = np.setxor1d(first.cluster, second.cluster)
+        raise ValueError(
+            f"a paired difference needs both entries on the same clusters; {only.size} are in one "
+            f"entry only, such as {only[0]}"
+        )
+    second = second.select(first.names) if set(first.names) == set(second.names) else second
+    if first.names != second.names:
+        raise ValueError("a paired difference needs the same columns in the sums of both entries")
+    n_names = len(first.names)
+    both = Sums(
+        first.cluster,
+        tuple(f"first {name}" for name in first.names) + tuple(f"second {name}" for name in first.names),
+        np.concatenate([first.values, second.values], axis=1),
+    )
+
+    def difference(totals: Totals) -> np.ndarray:
+        columns = list(totals.values())
+        a = dict(zip(first.names, columns[:n_names], strict=True))
+        b = dict(zip(first.names, columns[n_names:], strict=True))
+        return np.asarray(function(a)) - np.asarray(function(b))
+
+    return estimate(both, difference, seed=seed, n_resamples=n_resamples)
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Where an entry stands, given what the data can tell apart.
+
+    Attributes:
+        value: its statistic; None where it is undefined.
+        best: 1 + the number of entries that are better beyond the interval.
+        worst: the number of entries minus those that are worse beyond the interval.
+    """
+
+    value: float | None
+    best: int
+    worst: int
+
+
+def distance(value: np.ndarray | float, better: Better) -> np.ndarray:
+    """What is lower for the better entry: the value, its negative, or its distance to a target.
+
+    Arguments:
+        value: any shape.
+        better: ``"lower"``, ``"higher"``, ``"zero"``, or the number that is best.
+    """
+    if better == "lower":
+        return np.asarray(value)
+    if better == "higher":
+        return -np.asarray(value)
+    if better == "zero":
+        return np.abs(value)
+    if isinstance(better, str):
+        raise ValueError(f'better is "lower", "higher", "zero" or a number, not {better!r}')
+    return np.abs(np.asarray(value) - better)
+
+
+def tied_ranks(
+    entries: Mapping[str, Sums],
+    function: Statistic,
+    *,
+    better: Better,
+    seed: int = 0,
+    n_resamples: int = 2000,
+    level: float = 0.95,
+) -> dict[str, Rank]:
+    """Rank entries; those whose paired difference has an interval that holds zero are tied.
+
+    Each pair is compared at `level` by itself, without a correction for the number of pairs. An
+    entry whose statistic is undefined comes after all those that have one.
+
+    Arguments:
+        entries: sums of each entry, all on the same clusters.
+        function: the statistic, as in `estimate`.
+        better: which values are better, see `distance`.
+
+    Returns:
+        {entry: Rank}, in the order given.
+    """
+
+    def loss(totals: Totals) -> np.ndarray:
+        return distance(function(totals), better)
+
+    values = {
+        name: float(_evaluate(lambda totals: {"": function(totals)}, s.names, s.values.sum(axis=0))[""])
+        for name, s in entries.items()
+    }
+    defined = [name for name, value in values.items() if np.isfinite(value) and entries[name].n_clusters]
+    ahead = dict.fromkeys(defined, 0)
+    behind = dict.fromkeys(defined, 0)
+    for index, a in enumerate(defined):
+        for b in defined[index + 1 :]:
+            difference = paired_difference(entries[a], entries[b], loss, seed=seed, n_resamples=n_resamples)
+            bounds = difference.interval(level)
+            if bounds is None or bounds.low <= 0 <= bounds.high:
+                continue
+            winner, loser = (a, b) if bounds.high < 0 else (b, a)
+            ahead[loser] += 1
+            behind[winner] += 1
+    n, n_defined = len(entries), len(defined)
+    return {
+        name: Rank(values[name], 1 + ahead[name], n_defined - behind[name])
+        if name in ahead
+        else Rank(None, n_defined + 1, n)
+        for name in entries
+    }
+
+
+def _evaluate(function: Statistics, names: tuple[str, ...], totals: np.ndarray) -> dict[str, np.ndarray]:
+    """Statistics of (..., name) totals: {name: (...)}; undefined is not finite, without warnings."""
+    columns = {name: totals[..., index] for index, name in enumerate(names)}
+    shape = totals.shape[:-1]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        result = {name: np.asarray(value, dtype=np.float64) for name, value in function(columns).items()}
+    for name, value in result.items():
+        if value.shape != shape:
+            what = f"the statistic {name!r}" if name else "the statistic"
+            raise ValueError(
+                f"{what} maps totals of shape {shape} to shape {value.shape}: it must work along any "
+                "leading axes"
+            )
+    return result
+
+
+def _without_each(sums: Sums, function: Statistics) -> dict[str, np.ndarray]:
+    """{statistic: (cluster,)} what the statistics are without each of the clusters."""
+    # What lies before plus what lies after: no cancellation, as subtracting from the total has.
+    nothing = np.zeros((1, len(sums.names)))
+    before = np.concatenate([nothing, sums.values[:-1].cumsum(axis=0)])
+    after = np.concatenate([sums.values[:0:-1].cumsum(axis=0)[::-1], nothing])
+    return _evaluate(function, sums.names, before + after)
+
+
+def _jackknife_error(deleted: np.ndarray) -> float:
+    """The standard error from statistics without each of the clusters (Efron & Tibshirani, eq. 11.5)."""
+    n = deleted.size
+    error = float(np.sqrt((n - 1) / n * ((deleted - deleted.mean()) ** 2).sum()))
+    return 0.0 if error <= ROUND_OFF * np.sqrt(n) * np.abs(deleted).max() else error
+
+
+def _pivots(
+    sums: Sums,
+    function: Statistics,
+    values: Mapping[str, np.ndarray],
+    seed: int | np.random.Generator,
+    n_resamples: int,
+) -> dict[str, np.ndarray]:
+    """Sorted (resampled - value) / standard error of each statistic defined in enough resamples."""
+    n = sums.n_clusters
+    scatter, size = sums.values.std(axis=0), np.abs(sums.values).max(axis=0)
+    step = np.maximum(STEP * np.sqrt(n) * scatter, LEAST_STEP * n * size)
+    step[scatter <= ROUND_OFF * size] = 0.0
+    parts: dict[str, list[np.ndarray]] = {name: [] for name in values}
+    for counts in _chunks(n, n_resamples, seed):
+        resampled, errors = _resample(sums, function, counts, step)
+        for name, value in values.items():
+            with np.errstate(divide="ignore", invalid="ignore"):
+                parts[name].append((resampled[name] - value) / errors[name])
+    # The infinitesimal jackknife divides by n where an unbiased variance divides by n - 1.
+    unbiased = np.sqrt((n - 1) / n)
+    pivots = {name: np.concatenate(part) * unbiased for name, part in parts.items()}
+    pivots = {name: np.sort(t[np.isfinite(t)]) for name, t in pivots.items()}
+    return {name: t for name, t in pivots.items() if t.size >= (1 - MAX_UNDEFINED) * n_resamples}
+
+
+def _resample(
+    sums: Sums, function: Statistics, counts: np.ndarray, step: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The statistics of resamples and their standard errors by the infinitesimal jackknife.
+
+    Arguments:
+        counts: (resample, cluster) how often each cluster is in each resample.
+        step: (name,) steps of the derivatives; a column with step 0 has no scatter.
+
+    Returns:
+        Two {statistic: (resample,)}: the values, and the standard errors.
+    """
+    n = sums.n_clusters
+    totals = counts @ sums.values
+    values = _evaluate(function, sums.names, totals)
+    gradient = {name: np.zeros_like(totals) for name in values}
+    for index in np.flatnonzero(step > 0):
+        shifted = totals.copy()
+        shifted[:, index] = totals[:, index] + step[index]
+        above = _evaluate(function, sums.names, shifted)
+        width = shifted[:, index].copy()
+        shifted[:, index] = totals[:, index] - step[index]
+        below = _evaluate(function, sums.names, shifted)
+        width -= shifted[:, index]
+        for name in values:
+            gradient[name][:, index] = (above[name] - below[name]) / width
+    errors = {}
+    for name, slope in gradient.items():
+        influence = slope @ sums.values.T
+        mean = (counts * influence).sum(axis=1, keepdims=True) / n
+        scale = np.abs(slope) @ np.abs(sums.values).max(axis=0)
+        error = np.sqrt((counts * (influence - mean) ** 2).sum(axis=1))
+        errors[name] = np.where(error <= ROUND_OFF * np.sqrt(n) * scale, 0.0, error)
+    return values, errors
