@@ -60,5 +60,5 @@ results: $(READY)  ## remake every published number: run each script of docs/res
 	    echo "$$script"; $(BIN)/python "$$script"; done
 
 clean:  ## remove what was built; the environment and downloaded data stay
-	rm -rf build dist *.egg-info demo .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
+	rm -rf build dist *.egg-info skysynergy-demo .pytest_cache .ruff_cache .hypothesis .benchmarks .import_linter_cache
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print | xargs rm -rf

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .version import __version__
+
 if TYPE_CHECKING:
     from .challenges.challenge import Challenge
 
 __all__ = ["__version__", "load", "names"]
-
-__version__ = "0.1.0"
 
 
 def load(name: str) -> Challenge:

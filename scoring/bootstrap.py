@@ -1,4 +1,4 @@
-"""Intervals by resampling clusters: studentised bootstrap, paired differences, tied ranks.
+"""Intervals by resampling clusters: the studentised bootstrap, and Student's t for few.
 
 A statistic is a smooth function of sums over clusters (`statistics.Sums`), so a resample of
 the clusters is a row of multinomial counts times the matrix of sums; no statistic is
@@ -23,7 +23,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from scipy import stats
@@ -34,21 +33,19 @@ __all__ = [
     "MIN_BOOTSTRAP",
     "Estimate",
     "Interval",
-    "Rank",
     "Statistic",
-    "distance",
+    "Statistics",
+    "Totals",
     "estimate",
     "estimates",
+    "evaluate",
     "interval",
-    "paired_difference",
     "resample_counts",
-    "tied_ranks",
 ]
 
 Totals = Mapping[str, np.ndarray]
 Statistic = Callable[[Totals], np.ndarray | float]
 Statistics = Callable[[Totals], Mapping[str, np.ndarray | float]]
-Better = Literal["lower", "higher", "zero"] | float
 
 MIN_BOOTSTRAP = 20
 """Clusters from which on the quantiles are bootstrapped. Below, a resample often holds so few
@@ -184,7 +181,7 @@ def estimates(
         raise ValueError(f"the bootstrap needs resamples, not {n_resamples}")
     n = sums.n_clusters
     total = sums.values.sum(axis=0)
-    values = _evaluate(function, sums.names, total)
+    values = evaluate(function, sums.names, total)
     if n == 0:
         return {name: Estimate.undefined(0, "there are no clusters") for name in values}
     defined = [name for name, value in values.items() if np.isfinite(value)]
@@ -245,132 +242,20 @@ def interval(
     return estimate(sums, function, seed=seed, n_resamples=n_resamples).interval(level)
 
 
-def paired_difference(
-    first: Sums,
-    second: Sums,
-    function: Statistic,
-    *,
-    seed: int | np.random.Generator = 0,
-    n_resamples: int = 2000,
-) -> Estimate:
-    """Estimate function(first) - function(second) for two entries scored on the same clusters.
-
-    Both are resampled alike, so what is common to a cluster (its seeing, its galaxies) cancels.
-
-    Raises:
-        ValueError: if the two were not scored on the same clusters, or not with the same columns.
-    """
-    if not np.array_equal(first.cluster, second.cluster):
-        only = np.setxor1d(first.cluster, second.cluster)
-        raise ValueError(
-            f"a paired difference needs both entries on the same clusters; {only.size} are in one "
-            f"entry only, such as {only[0]}"
-        )
-    second = second.select(first.names) if set(first.names) == set(second.names) else second
-    if first.names != second.names:
-        raise ValueError("a paired difference needs the same columns in the sums of both entries")
-    n_names = len(first.names)
-    both = Sums(
-        first.cluster,
-        tuple(f"first {name}" for name in first.names) + tuple(f"second {name}" for name in first.names),
-        np.concatenate([first.values, second.values], axis=1),
-    )
-
-    def difference(totals: Totals) -> np.ndarray:
-        columns = list(totals.values())
-        a = dict(zip(first.names, columns[:n_names], strict=True))
-        b = dict(zip(first.names, columns[n_names:], strict=True))
-        return np.asarray(function(a)) - np.asarray(function(b))
-
-    return estimate(both, difference, seed=seed, n_resamples=n_resamples)
-
-
-@dataclass(frozen=True)
-class Rank:
-    """Where an entry stands, given what the data can tell apart.
-
-    Attributes:
-        value: its statistic; None where it is undefined.
-        best: 1 + the number of entries that are better beyond the interval.
-        worst: the number of entries minus those that are worse beyond the interval.
-    """
-
-    value: float | None
-    best: int
-    worst: int
-
-
-def distance(value: np.ndarray | float, better: Better) -> np.ndarray:
-    """What is lower for the better entry: the value, its negative, or its distance to a target.
+def evaluate(function: Statistics, names: tuple[str, ...], totals: np.ndarray) -> dict[str, np.ndarray]:
+    """Statistics of totals, without warnings where they are undefined: not finite there.
 
     Arguments:
-        value: any shape.
-        better: ``"lower"``, ``"higher"``, ``"zero"``, or the number that is best.
-    """
-    if better == "lower":
-        return np.asarray(value)
-    if better == "higher":
-        return -np.asarray(value)
-    if better == "zero":
-        return np.abs(value)
-    if isinstance(better, str):
-        raise ValueError(f'better is "lower", "higher", "zero" or a number, not {better!r}')
-    return np.abs(np.asarray(value) - better)
-
-
-def tied_ranks(
-    entries: Mapping[str, Sums],
-    function: Statistic,
-    *,
-    better: Better,
-    seed: int = 0,
-    n_resamples: int = 2000,
-    level: float = 0.95,
-) -> dict[str, Rank]:
-    """Rank entries; those whose paired difference has an interval that holds zero are tied.
-
-    Each pair is compared at `level` by itself, without a correction for the number of pairs. An
-    entry whose statistic is undefined comes after all those that have one.
-
-    Arguments:
-        entries: sums of each entry, all on the same clusters.
-        function: the statistic, as in `estimate`.
-        better: which values are better, see `distance`.
+        function: as in `estimates`.
+        names: of the columns.
+        totals: (..., name).
 
     Returns:
-        {entry: Rank}, in the order given.
+        {statistic: (...) float64}.
+
+    Raises:
+        ValueError: if the function doesn't work along leading axes.
     """
-
-    def loss(totals: Totals) -> np.ndarray:
-        return distance(function(totals), better)
-
-    values = {
-        name: float(_evaluate(lambda totals: {"": function(totals)}, s.names, s.values.sum(axis=0))[""])
-        for name, s in entries.items()
-    }
-    defined = [name for name, value in values.items() if np.isfinite(value) and entries[name].n_clusters]
-    ahead = dict.fromkeys(defined, 0)
-    behind = dict.fromkeys(defined, 0)
-    for index, a in enumerate(defined):
-        for b in defined[index + 1 :]:
-            difference = paired_difference(entries[a], entries[b], loss, seed=seed, n_resamples=n_resamples)
-            bounds = difference.interval(level)
-            if bounds is None or bounds.low <= 0 <= bounds.high:
-                continue
-            winner, loser = (a, b) if bounds.high < 0 else (b, a)
-            ahead[loser] += 1
-            behind[winner] += 1
-    n, n_defined = len(entries), len(defined)
-    return {
-        name: Rank(values[name], 1 + ahead[name], n_defined - behind[name])
-        if name in ahead
-        else Rank(None, n_defined + 1, n)
-        for name in entries
-    }
-
-
-def _evaluate(function: Statistics, names: tuple[str, ...], totals: np.ndarray) -> dict[str, np.ndarray]:
-    """Statistics of (..., name) totals: {name: (...)}; undefined is not finite, without warnings."""
     columns = {name: totals[..., index] for index, name in enumerate(names)}
     shape = totals.shape[:-1]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -391,7 +276,7 @@ def _without_each(sums: Sums, function: Statistics) -> dict[str, np.ndarray]:
     nothing = np.zeros((1, len(sums.names)))
     before = np.concatenate([nothing, sums.values[:-1].cumsum(axis=0)])
     after = np.concatenate([sums.values[:0:-1].cumsum(axis=0)[::-1], nothing])
-    return _evaluate(function, sums.names, before + after)
+    return evaluate(function, sums.names, before + after)
 
 
 def _jackknife_error(deleted: np.ndarray) -> float:
@@ -440,15 +325,15 @@ def _resample(
     """
     n = sums.n_clusters
     totals = counts @ sums.values
-    values = _evaluate(function, sums.names, totals)
+    values = evaluate(function, sums.names, totals)
     gradient = {name: np.zeros_like(totals) for name in values}
     for index in np.flatnonzero(step > 0):
         shifted = totals.copy()
         shifted[:, index] = totals[:, index] + step[index]
-        above = _evaluate(function, sums.names, shifted)
+        above = evaluate(function, sums.names, shifted)
         width = shifted[:, index].copy()
         shifted[:, index] = totals[:, index] - step[index]
-        below = _evaluate(function, sums.names, shifted)
+        below = evaluate(function, sums.names, shifted)
         width -= shifted[:, index]
         for name in values:
             gradient[name][:, index] = (above[name] - below[name]) / width

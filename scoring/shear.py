@@ -22,7 +22,8 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from .bootstrap import Estimate, estimates
-from .scorecard import DISPLAY_LEVEL, Group, Metric, ProvenanceValue, Scorecard
+from .metrics import DISPLAY_LEVEL, Group, Metric
+from .scorecard import ProvenanceValue, Scorecard
 from .statistics import Sums
 
 __all__ = [

@@ -103,8 +103,10 @@ def draw_scene(
     )
 
 
-def sheared(sources: Sources, g1: float, g2: float) -> Sources:
+def sheared(sources: Sources, g1: float, g2: float, *, in_place: bool = False) -> Sources:
     """Shapes and positions under reduced shear, with determinant 1 (no magnification).
+
+    With `in_place`, each source is sheared about its own centre and stays where it is.
 
     Ellipticities transform as e' = (e + g) / (1 + g* e) (Seitz & Schneider 1997, A&A 318,
     687); positions by S = (1 − |g|²)^(−1/2) [[1 + g1, g2], [g2, 1 − g1]].
@@ -117,13 +119,14 @@ def sheared(sources: Sources, g1: float, g2: float) -> Sources:
         raise ValueError(f"reduced shear must be below 1, not |{g1}, {g2}|")
     e = sources.e1 + 1j * sources.e2
     e = (e + g) / (1 + np.conj(g) * e)
+    shaped = replace(sources, e1=e.real, e2=e.imag)
+    if in_place:
+        return shaped
     norm = 1 / np.sqrt(1 - abs(g) ** 2)
     return replace(
-        sources,
+        shaped,
         x=norm * ((1 + g1) * sources.x + g2 * sources.y),
         y=norm * (g2 * sources.x + (1 - g1) * sources.y),
-        e1=e.real,
-        e2=e.imag,
     )
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,3 +52,55 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no test data in {folder}: set SKYSYNERGY_TEST_DATA")
     return folder
+
+
+@contextmanager
+def _little_sky(home: Path) -> Iterator[None]:
+    """While this lasts, the tier ``tiny`` is 2 fields of 2 scenes, two shards, and lies in `home`."""
+    from skysynergy.challenges.tiers import TIERS
+    from skysynergy.simulators.sky import Sky
+
+    sky = Sky(2, 2, {"i": 2, "VIS": 2, "H": 1}, width_arcsec=9.6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TIERS, "tiny", replace(TIERS["tiny"], sky=sky, scenes_per_shard=2))
+        patch.setenv("SKYSYNERGY_DATA", str(home))
+        yield
+
+
+@pytest.fixture(scope="session")
+def _made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from skysynergy.challenges.datasets import Split, generate
+
+    home = tmp_path_factory.mktemp("sky")
+    with _little_sky(home):
+        for split in ("train", "validation"):
+            generate(Split.of("tiny", split))
+    return home
+
+
+@pytest.fixture
+def little_sky(_made_once: Path) -> Iterator[Path]:
+    """Home of a dataset that took a second to make, for tests that only read it.
+
+    The tier ``tiny`` is smaller than it really is: 2 fields of 2 scenes, 9.6 arcsec wide, in two
+    exposures in i, two in VIS and one in H. Its splits train and validation are there. Other
+    processes can read it too, through $SKYSYNERGY_DATA.
+    """
+    with _little_sky(_made_once):
+        yield _made_once
+
+
+@pytest.fixture
+def own_sky(_made_once: Path, tmp_path: Path) -> Iterator[Path]:
+    """Home of a copy of `little_sky` that the test may change or damage."""
+    home = tmp_path / "sky-data"
+    shutil.copytree(_made_once, home)
+    with _little_sky(home):
+        yield home
+
+
+@pytest.fixture
+def empty_sky(tmp_path: Path) -> Iterator[Path]:
+    """An empty home for datasets, where the tier ``tiny`` is as small as in `little_sky`."""
+    with _little_sky(tmp_path / "sky-data"):
+        yield tmp_path / "sky-data"

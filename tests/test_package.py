@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import doctest
 import importlib
+import importlib.metadata
 import json
 import pkgutil
 import re
@@ -131,8 +132,8 @@ def test_the_command_is_installed():
 
 
 def test_the_version_is_one():
-    version = PROJECT["project"]["version"]
-    assert skysynergy.__version__ == version
+    version = skysynergy.__version__
+    assert importlib.metadata.version("skysynergy") == version
     versions = re.findall(r"^## \[([^\]]+)\]", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE)
     assert versions[:2] == ["Unreleased", version]
 

@@ -1,0 +1,1 @@
+"""Methods that solve the challenges, and the control that does not."""

@@ -1,0 +1,172 @@
+"""A challenge: a question about a dataset, its tracks, and how answers are judged.
+
+Challenges are known by name; the module of one is imported only when it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from .names import choose
+
+if TYPE_CHECKING:
+    import xarray
+
+    from ..scoring.scorecard import Scorecard
+    from ..simulators.sky import Sky
+    from .method import Field
+    from .submissions import SubmissionSchema, Table
+
+__all__ = ["CHALLENGES", "Challenge", "Scenario", "Track", "load", "names"]
+
+CHALLENGES = {"shear": "shear:Shear"}
+"""Name of each challenge -> its module in this package, and its class."""
+
+
+@dataclass(frozen=True)
+class Track:
+    """A variant of a challenge.
+
+    Attributes:
+        name: such as ``joint``.
+        surveys: whose exposures a method sees.
+        description: in a line.
+    """
+
+    name: str
+    surveys: tuple[str, ...]
+    description: str
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What the harness draws to measure a method.
+
+    Attributes:
+        name: such as ``isolated``.
+        sky: one field of it; the harness draws as many as it needs.
+        description: in a line.
+    """
+
+    name: str
+    sky: Sky
+    description: str
+
+
+class Challenge(ABC):
+    """What every challenge offers. Subclasses say what is asked and how it is judged.
+
+    Attributes:
+        name: as people type it.
+        question: what is asked, in a line.
+        tracks: by name; the first is the default.
+        scenarios: what the harness can draw, by name.
+        schema: what a submission holds.
+    """
+
+    name: ClassVar[str]
+    question: ClassVar[str]
+    tracks: ClassVar[Mapping[str, Track]]
+    scenarios: ClassVar[Mapping[str, Scenario]]
+    schema: ClassVar[SubmissionSchema]
+
+    def track(self, name: str | None = None) -> Track:
+        """The track of this name, or the default one."""
+        return self.tracks[choose("track", name or next(iter(self.tracks)), self.tracks)]
+
+    def open(self, tier: str = "tiny", split: str = "validation") -> xarray.DataTree:
+        """The data of a split: groups of exposures by survey, opened lazily, images in nJy."""
+        from .datasets import Split, open_split
+
+        return open_split(Split.of(tier, split))
+
+    def truth(self, tier: str = "tiny", split: str = "validation") -> xarray.DataTree:
+        """The truth of a split that is not sealed."""
+        from .datasets import Split, open_truth
+
+        return open_truth(Split.of(tier, split))
+
+    def fields(
+        self, tier: str = "tiny", split: str = "validation", track: str | None = None
+    ) -> Iterator[Field]:
+        """The fields of a split, one at a time, as a method sees them on a track."""
+        from .datasets import fields
+
+        yield from fields(self.open(tier, split), self.track(track).surveys)
+
+    def metadata(self, tier: str, split: str, track: str | None = None) -> dict[str, str]:
+        """What a submission's file says about itself."""
+        from .datasets import Split, open_split
+
+        tree = open_split(Split.of(tier, split))
+        return {
+            "challenge": self.name,
+            "track": self.track(track).name,
+            "tier": tier,
+            "split": split,
+            "dataset": tree.attrs["content_sha256"],
+        }
+
+    def read(
+        self,
+        predictions: str | Path | Table | Mapping[str, Any],
+        tier: str = "tiny",
+        split: str = "validation",
+        track: str | None = None,
+    ) -> dict[str, np.ndarray]:
+        """The columns of a submission in the order of the ids asked, if nothing is wrong with it.
+
+        Arguments:
+            predictions: a file, or a mapping with ``id`` and the columns asked for.
+
+        Raises:
+            SubmissionError: with every problem there is.
+        """
+        from .submissions import Table, accept
+
+        if isinstance(predictions, Mapping):
+            predictions = Table({name: np.asarray(values) for name, values in predictions.items()})
+        expected = self.metadata(tier, split, track)
+        del expected["challenge"]
+        return accept(predictions, self.schema, self.ids(tier, split), expected)
+
+    @abstractmethod
+    def ids(self, tier: str = "tiny", split: str = "validation") -> np.ndarray:
+        """(n,) int64 what a submission must answer."""
+
+    @abstractmethod
+    def score(
+        self,
+        predictions: str | Path | Table | Mapping[str, Any],
+        tier: str = "tiny",
+        split: str = "validation",
+        track: str | None = None,
+        entry: str = "submission",
+    ) -> Scorecard:
+        """Judge predictions for a split whose truth is here."""
+
+
+def names() -> list[str]:
+    """The names of the challenges."""
+    return list(CHALLENGES)
+
+
+def load(name: str) -> Challenge:
+    """The challenge of this name.
+
+    Raises:
+        UnknownNameError: with near matches.
+
+    Examples:
+        >>> load("shear").track().name
+        'joint'
+    """
+    module, _, cls = CHALLENGES[choose("challenge", name, CHALLENGES)].partition(":")
+    return getattr(importlib.import_module(f".{module}", __package__), cls)()

@@ -1,0 +1,265 @@
+"""Datasets on disk: where they lie, how they are made, and how they are opened.
+
+A split is a pair of stores, ``<split>.zarr`` with the data and ``<split>.truth.zarr``. They lie
+in ``$SKYSYNERGY_DATA`` (else the platform's data folder), under dataset, version and tier.
+Train and validation grow from published secrets, so that anyone can make them; a test split
+grows from a secret that its organiser keeps, and carries the commitment to it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+import xarray
+
+from ..simulators import integrity, quantisation, sky, store, stream
+from ..simulators.surveys import BANDS, SURVEYS
+from ..version import __version__
+from . import sealing
+from .method import Field, SurveyExposures
+from .names import choose
+from .tiers import SPLITS, TIERS
+
+__all__ = [
+    "VERSION",
+    "DatasetError",
+    "Split",
+    "data_home",
+    "field_from_arrays",
+    "fields",
+    "generate",
+    "open_split",
+    "open_truth",
+    "verify",
+]
+
+NAME = "sky"
+VERSION = "0.1"
+_LOCKED = ("numpy", "scipy", "galsim", "astropy", "speclite", "zarr", "numcodecs")
+
+
+class DatasetError(Exception):
+    """A dataset that is not there or cannot be made, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of one tier of the dataset ``sky``, on disk.
+
+    Attributes:
+        tier, split: their names.
+        home: folder of all datasets.
+    """
+
+    tier: str
+    split: str
+    home: Path
+
+    @classmethod
+    def of(cls, tier: str, split: str, home: Path | None = None) -> Split:
+        """The split of these names; near matches are suggested where there is none."""
+        return cls(choose("tier", tier, TIERS), choose("split", split, SPLITS), home or data_home())
+
+    @property
+    def data(self) -> Path:
+        return self.home / NAME / VERSION / self.tier / f"{self.split}.zarr"
+
+    @property
+    def truth(self) -> Path:
+        return self.data.with_name(f"{self.split}.truth.zarr")
+
+    @property
+    def dither_key(self) -> bytes:
+        """Public key of the quantisation."""
+        return f"{NAME} {VERSION} {self.tier} {self.split}".encode()
+
+
+def data_home() -> Path:
+    """``$SKYSYNERGY_DATA``, else the platform's folder for data."""
+    folder = os.environ.get("SKYSYNERGY_DATA")
+    return Path(folder).expanduser() if folder else platformdirs.user_data_path("skysynergy")
+
+
+def generate(
+    split: Split, *, secret: bytes | None = None, workers: int = 1, progress: bool | None = None
+) -> None:
+    """Make a split, or finish one that was interrupted; nothing happens where it is whole.
+
+    Arguments:
+        split: which one.
+        secret: of a test split (see `sealing`); train and validation have published ones.
+        workers: number of processes.
+        progress: whether to draw a progress bar; None for only on a terminal.
+
+    Raises:
+        DatasetError: if a test split is asked for without a secret, or an open one with one.
+        StoreError: if the disk is full, a worker dies, or another dataset lies there.
+    """
+    tier = TIERS[split.tier]
+    seal: dict[str, object] = {"commitment": ""}
+    if split.split in sealing.OPEN_SPLITS:
+        if secret is not None:
+            raise DatasetError(f"{split.split} has a published secret: leave out the secret file")
+        secret = sealing.open_secret(NAME, VERSION, split.tier, split.split)
+    elif secret is None:
+        raise DatasetError(
+            f"{split.split} is sealed: to make one of your own, keep its secret with --secret-file FILE "
+            "(the file is made where there is none); train and validation need no secret"
+        )
+    else:
+        seal = {"commitment": seal_of(split, secret)}
+    attributes = {
+        "name": NAME,
+        "version": VERSION,
+        "tier": split.tier,
+        "split": split.split,
+        "dither_key": split.dither_key.decode(),
+        "sky": tier.sky.describe(),
+        "lock": lock(),
+    } | seal
+    paths = [split.data, split.truth]
+    for path, layout in zip(
+        paths,
+        sky.layouts(tier.sky, scenes_per_shard=tier.scenes_per_shard, attributes=attributes),
+        strict=True,
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        store.create(path, layout)
+    simulate = functools.partial(
+        sky.simulate_shard,
+        sky=tier.sky,
+        secret=secret,
+        split=SPLITS.index(split.split),
+        fields_per_shard=tier.scenes_per_shard // tier.sky.scenes_per_field,
+        dither_key=split.dither_key,
+    )
+    stream.write_stream(paths, simulate, workers=workers, progress=progress)
+    for path in paths:
+        store.finish(path)
+
+
+def lock() -> str:
+    """The versions that decide which numbers are drawn, one ``name==version`` a line."""
+    return "\n".join(f"{name}=={importlib.metadata.version(name)}" for name in _LOCKED)
+
+
+def seal_of(split: Split, secret: bytes) -> str:
+    """The commitment to publish for a sealed split."""
+    spec = {"dataset": NAME, "version": VERSION, "tier": split.tier, "split": split.split}
+    spec |= {"sky": TIERS[split.tier].sky.describe()}
+    return sealing.commitment(secret, code_version=__version__, lock=lock().encode(), spec=spec)
+
+
+def open_split(split: Split) -> xarray.DataTree:
+    """The data of a split, opened lazily; images are decoded to nJy where they are indexed.
+
+    Raises:
+        DatasetError: if it was never made here.
+        StoreError: if it is incomplete or damaged, or of another schema.
+    """
+    tree = _open(split, split.data)
+    key = tree.attrs["dither_key"].encode()
+    for survey in SURVEYS.values():
+        if survey.group in tree.children:
+            dataset = tree[survey.group].to_dataset()
+            image = quantisation.decode_array(dataset["image"], dataset["step"], key, survey.group)
+            image.attrs["units"] = "nJy"
+            tree[survey.group] = xarray.DataTree(dataset.assign(image=image))
+    return tree
+
+
+def open_truth(split: Split) -> xarray.DataTree:
+    """The truth of a split.
+
+    Raises:
+        DatasetError: if it is not here: sealed, or never made.
+    """
+    if split.split not in sealing.OPEN_SPLITS and not split.truth.exists():
+        raise DatasetError(f"the truth of {split.split} is sealed until the challenge closes")
+    return _open(split, split.truth)
+
+
+def verify(split: Split) -> list[Path]:
+    """Read every array of a split and compare it with its receipts; the stores that are whole.
+
+    Raises:
+        DatasetError: if it was never made here.
+        StoreError: naming the array and the shard that are damaged.
+    """
+    checked = []
+    for path in (split.data, split.truth):
+        if path == split.data or path.exists():
+            _open(split, path)
+            integrity.verify(path)
+            checked.append(path)
+    return checked
+
+
+def _open(split: Split, path: Path) -> xarray.DataTree:
+    if not path.exists():
+        what = f"--tier {split.tier} --split {split.split}"
+        if split.split not in sealing.OPEN_SPLITS:
+            raise DatasetError(
+                f"{path} is not there: {split.split} is sealed and comes from its organiser; to organise "
+                f"one of your own: `skysynergy simulate sky {what} --secret-file FILE`"
+            )
+        raise DatasetError(f"{path} is not there: make it with `skysynergy get sky {what}`")
+    return store.open_store(path)
+
+
+def fields(tree: xarray.DataTree, surveys: Sequence[str] = tuple(SURVEYS)) -> Iterator[Field]:
+    """The fields of an opened split, one at a time, with the exposures of these surveys."""
+    numbers = tree["scenes/field"].to_numpy()
+    ids = tree["fields/id"].to_numpy()
+    for number, identity in enumerate(ids):
+        scenes = np.flatnonzero(numbers == number)
+        one = slice(int(scenes[0]), int(scenes[-1]) + 1)
+        arrays = {}
+        bands = {}
+        for survey in SURVEYS.values():
+            if survey.name in surveys and survey.group in tree.children:
+                group = tree[survey.group].to_dataset()
+                bands[survey.name] = group["band"].to_numpy()
+                for name in _SCENE_ARRAYS:
+                    arrays[f"{survey.group}/{name}"] = group[name][one].to_numpy()
+                for name in _FIELD_ARRAYS:
+                    arrays[f"{survey.group}/{name}"] = group[name][number : number + 1].to_numpy()
+        yield field_from_arrays(int(identity), float(tree.attrs["sky"]["width_arcsec"]), arrays, bands)
+
+
+_SCENE_ARRAYS = ("image", "mask", "sky_variance", "read_variance", "wcs")
+_FIELD_ARRAYS = ("electron", "mjd", "fwhm", "m5", "airmass", "psf")
+
+
+def field_from_arrays(
+    identity: int, width_arcsec: float, arrays: dict[str, np.ndarray], bands: dict[str, np.ndarray]
+) -> Field:
+    """A field from the arrays of one field of the data store, images in nJy.
+
+    Arguments:
+        identity: its id.
+        width_arcsec: of a scene.
+        arrays: by path, such as ``lsst/image``.
+        bands: by survey, (exposure,) codes of the bands.
+    """
+    names = np.array(list(BANDS))
+    surveys = {}
+    for name, codes in bands.items():
+        survey = SURVEYS[name]
+        members = {key: arrays[f"{survey.group}/{key}"] for key in _SCENE_ARRAYS}
+        members |= {key: arrays[f"{survey.group}/{key}"][0] for key in _FIELD_ARRAYS}
+        surveys[name] = SurveyExposures(
+            survey=name,
+            pixel_arcsec=survey.pixel_arcsec,
+            psf_pixel_arcsec=survey.pixel_arcsec / survey.psf_oversampling,
+            band=names[codes],
+            **members,
+        )
+    return Field(identity, width_arcsec, surveys)

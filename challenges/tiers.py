@@ -1,0 +1,48 @@
+"""How much sky: the tiers of the dataset ``sky``, and its splits.
+
+Fewer visits than ten years: each LSST exposure stands for up to four visits, whose exposure
+time, sky, read-outs and depth it has together. `full` has every visit of ten years.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..simulators.sky import Sky
+
+__all__ = ["SPLITS", "TIERS", "Tier"]
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Tier:
+    """One size of a dataset.
+
+    Attributes:
+        name: ``tiny``, ``small`` or ``full``.
+        description: what it is for.
+        sky: what each split holds.
+        scenes_per_shard: scenes that one task makes and one file holds; whole fields.
+    """
+
+    name: str
+    description: str
+    sky: Sky
+    scenes_per_shard: int
+
+    @property
+    def n_scenes(self) -> int:
+        return self.sky.n_fields * self.sky.scenes_per_field
+
+
+# Visits of ten years per band: medians of the baseline v3.0 (docs/sky.md), four Euclid dithers.
+_TEN_YEARS = {"u": 49, "g": 70, "r": 194, "i": 199, "z": 168, "y": 173, "VIS": 4, "Y": 4, "J": 4, "H": 4}
+_TINY = {"u": 1, "g": 2, "r": 3, "i": 3, "z": 2, "y": 1, "VIS": 3, "Y": 3, "J": 3, "H": 3}
+_SMALL = {"u": 3, "g": 4, "r": 7, "i": 7, "z": 5, "y": 4, "VIS": 4, "Y": 4, "J": 4, "H": 4}
+
+TIERS = {
+    "tiny": Tier("tiny", "seconds: tests and the demo", Sky(4, 4, _TINY), 4),
+    "small": Tier("small", "a laptop, some hours", Sky(200, 50, _SMALL), 50),
+    "full": Tier("full", "a cluster", Sky(20_000, 50, _TEN_YEARS, condensed=1), 50),
+}

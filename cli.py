@@ -1,0 +1,364 @@
+"""The command line: parse, call, print. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .version import __version__
+
+__all__ = ["main"]
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+class Problem(click.ClickException):
+    """Bad input: what was wrong and what to do, exit code 2."""
+
+    exit_code = 2
+
+
+def explained(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn the errors that explain themselves into a message and exit code 2."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        from .challenges.datasets import DatasetError
+        from .challenges.run_method import MethodError
+        from .simulators.layout import StoreError
+
+        try:
+            return command(*args, **kwargs)
+        except (DatasetError, MethodError, StoreError, ValueError, OSError) as error:
+            raise Problem(str(error)) from error
+
+    return wrapper
+
+
+def _shared(*, split: bool = True, track: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options that are the same everywhere."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        if track:
+            command = click.option("--track", help="Track; the challenge's first by default.")(command)
+        if split:
+            command = click.option("--split", default="validation", show_default=True, help="Split.")(command)
+        return click.option("--tier", default="tiny", show_default=True, help="How much sky.")(command)
+
+    return decorate
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+workers_option = click.option(
+    "--workers", default=None, type=click.IntRange(1), help="Processes; one for each core by default."
+)
+
+
+@click.group(context_settings=CONTEXT)
+@click.version_option(__version__, prog_name="skysynergy")
+def main() -> None:
+    """Challenges on LSST + Euclid exposures: data, baselines, scores.
+
+    \b
+    Start with:  skysynergy demo
+    """
+
+
+@main.command("list")
+@as_json
+@explained
+def list_(as_json: bool) -> None:
+    """Challenges, tracks, tiers, baselines and scenarios.
+
+    \b
+    Example:  skysynergy list
+    """
+    from .baselines.baseline import BASELINES
+    from .challenges.challenge import load, names
+    from .challenges.tiers import SPLITS, TIERS
+
+    record: dict[str, Any] = {
+        "tiers": {t.name: f"{t.n_scenes:,} scenes a split: {t.description}" for t in TIERS.values()},
+        "splits": list(SPLITS),
+        "challenges": {},
+    }
+    for name in names():
+        challenge = load(name)
+        record["challenges"][name] = {
+            "question": challenge.question,
+            "tracks": {track.name: track.description for track in challenge.tracks.values()},
+            "baselines": list(BASELINES.get(name, {})),
+            "scenarios": {s.name: s.description for s in challenge.scenarios.values()},
+        }
+    if as_json:
+        click.echo(json.dumps(record, indent=1))
+        return
+    for name, entry in record["challenges"].items():
+        click.echo(f"{name}: {entry['question']}")
+        for kind in ("tracks", "scenarios"):
+            for key, text in entry[kind].items():
+                click.echo(f"  {kind[:-1]:9} {key:10} {text}")
+        click.echo(f"  baselines {', '.join(entry['baselines'])}")
+    click.echo("")
+    for key, text in record["tiers"].items():
+        click.echo(f"tier {key:8} {text}")
+    click.echo(f"splits        {', '.join(record['splits'])} (sealed)")
+
+
+@main.command()
+@click.argument("challenge")
+@click.option("--tier", default="tiny", show_default=True, help="How much sky.")
+@click.option("--split", multiple=True, help="Split; repeat for several. Train and validation by default.")
+@workers_option
+@explained
+def get(challenge: str, tier: str, split: tuple[str, ...], workers: int | None) -> None:
+    """Make the dataset of a challenge here, or finish one that was interrupted.
+
+    \b
+    Example:  skysynergy get shear --tier tiny
+    """
+    from .challenges import datasets
+    from .challenges.challenge import names
+    from .challenges.names import choose
+    from .challenges.sealing import OPEN_SPLITS
+
+    choose("challenge or dataset", challenge, [*names(), datasets.NAME])
+    for name in split or OPEN_SPLITS:
+        where = datasets.Split.of(tier, name)
+        datasets.generate(where, workers=workers or _cores())
+        click.echo(f"{where.data}\n{where.truth}")
+
+
+@main.command()
+@click.argument("dataset")
+@_shared(track=False)
+@click.option(
+    "--secret-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Secret of a sealed split; made where there is none.",
+)
+@workers_option
+@explained
+def simulate(dataset: str, tier: str, split: str, secret_file: Path | None, workers: int | None) -> None:
+    """Make one split; with a secret file, seal it and print the commitment to publish.
+
+    \b
+    Example:  skysynergy simulate sky --tier tiny --split test --secret-file test.secret
+    """
+    from .challenges import datasets, sealing
+    from .challenges.names import choose
+
+    choose("dataset", dataset, [datasets.NAME])
+    where = datasets.Split.of(tier, split)
+    secret = None
+    if secret_file is not None and split not in sealing.OPEN_SPLITS:
+        if not secret_file.exists():
+            sealing.write_secret_file(secret_file, sealing.new_secret())
+            click.echo(f"made {secret_file}: keep it, and keep it to yourself", err=True)
+        secret = sealing.read_secret_file(secret_file)
+    datasets.generate(where, secret=secret, workers=workers or _cores())
+    click.echo(f"{where.data}\n{where.truth}")
+    if secret is not None:
+        click.echo(f"commitment {datasets.seal_of(where, secret)}")
+
+
+@main.command()
+@click.argument("dataset")
+@_shared(track=False)
+@explained
+def verify(dataset: str, tier: str, split: str) -> None:
+    """Read every array of a split and compare it with its receipts.
+
+    \b
+    Example:  skysynergy verify sky --tier tiny --split validation
+    """
+    from .challenges import datasets
+    from .challenges.names import choose
+
+    choose("dataset", dataset, [datasets.NAME])
+    for path in datasets.verify(datasets.Split.of(tier, split)):
+        click.echo(f"{path}: whole")
+
+
+@main.command()
+@click.argument("challenge")
+@_shared(track=False)
+@click.option("--scene", default=0, show_default=True, help="Number of the scene.")
+@click.option("--exposures", is_flag=True, help="Single exposures with their masks.")
+@click.option("--band", help="With --exposures: one band only.")
+@click.option("--truth/--no-truth", default=True, show_default=True, help="Overlay the true galaxies.")
+@click.option("--out", default="scene.png", show_default=True, type=click.Path(path_type=Path))
+@explained
+def show(
+    challenge: str,
+    tier: str,
+    split: str,
+    scene: int,
+    exposures: bool,
+    band: str | None,
+    truth: bool,
+    out: Path,
+) -> None:
+    """Draw a scene: colour composite, all ten bands, the truth; or its single exposures.
+
+    \b
+    Example:  skysynergy show shear --scene 3 --out scene.png
+    """
+    from .challenges import canvas, figures
+    from .challenges.challenge import load
+
+    chosen = load(challenge)
+    data = chosen.open(tier, split)
+    if exposures:
+        figure = figures.exposures_figure(data, scene, band)
+    else:
+        figure = figures.scene_figure(data, chosen.truth(tier, split) if truth else None, scene)
+    canvas.save(figure, out)
+    click.echo(str(out))
+
+
+@main.command()
+@click.argument("challenge")
+@click.argument("name")
+@_shared()
+@click.option("--out", default="predictions.parquet", show_default=True, type=click.Path(path_type=Path))
+@as_json
+@explained
+def baseline(
+    challenge: str, name: str, tier: str, split: str, track: str | None, out: Path, as_json: bool
+) -> None:
+    """Run a baseline on a split, write its submission, and score it where the truth is here.
+
+    \b
+    Example:  skysynergy baseline shear moments --tier tiny
+    """
+    from .baselines.baseline import baseline as find
+    from .baselines.solve import solve
+    from .challenges.challenge import load
+    from .challenges.sealing import OPEN_SPLITS
+
+    chosen = load(challenge)
+    solve(chosen, find(challenge, name), tier=tier, split=split, track=track, out=out)
+    click.echo(str(out), err=as_json)
+    if split in OPEN_SPLITS:
+        _print(chosen.score(out, tier, split, track, entry=name), as_json)
+    else:
+        click.echo(f"{split} is sealed: submit {out} to have it scored", err=True)
+
+
+@main.command()
+@click.argument("challenge")
+@click.argument("predictions", type=click.Path(path_type=Path))
+@_shared()
+@explained
+def validate(challenge: str, predictions: Path, tier: str, split: str, track: str | None) -> None:
+    """Check a submission, and report everything that is wrong with it.
+
+    \b
+    Example:  skysynergy validate shear predictions.parquet
+    """
+    from .challenges.challenge import load
+
+    load(challenge).read(predictions, tier, split, track)
+    click.echo(f"{predictions}: valid")
+
+
+@main.command()
+@click.argument("challenge")
+@click.argument("predictions", type=click.Path(path_type=Path))
+@_shared()
+@as_json
+@explained
+def score(challenge: str, predictions: Path, tier: str, split: str, track: str | None, as_json: bool) -> None:
+    """Score a submission for a split whose truth is here.
+
+    \b
+    Example:  skysynergy score shear predictions.parquet
+    """
+    from .challenges.challenge import load
+
+    _print(load(challenge).score(predictions, tier, split, track, entry=predictions.stem), as_json)
+
+
+@main.command()
+@click.argument("challenge")
+@click.argument("method")
+@click.option("--scenario", default="isolated", show_default=True, help="What is drawn.")
+@click.option("--pairs", default=1000, show_default=True, help="Scenes, each under +g and under -g.")
+@click.option("--track", help="Track; the challenge's first by default.")
+@click.option("--seed", type=click.IntRange(0), help="Repeat a run; a fresh sky by default.")
+@workers_option
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the scorecard and a figure.")
+@as_json
+@explained
+def calibrate(
+    challenge: str,
+    method: str,
+    scenario: str,
+    pairs: int,
+    track: str | None,
+    seed: int | None,
+    workers: int | None,
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure the bias of a method on fresh matched pairs of scenes.
+
+    METHOD is a baseline's name or my_package.my_module:MyMethod. Each field is given to it in a
+    process of its own.
+
+    \b
+    Example:  skysynergy calibrate shear moments --scenario isolated --pairs 1000
+    """
+    from .baselines.baseline import reference
+    from .challenges.challenge import load
+    from .challenges.harness import calibrate as run
+
+    measured = run(
+        load(challenge),
+        method if ":" in method else reference(challenge, method),
+        scenario=scenario,
+        pairs=pairs,
+        track=track,
+        secret=None if seed is None else f"skysynergy seed {seed}".encode(),
+        workers=workers or _cores(),
+        entry=method,
+    )
+    if out is not None:
+        from .challenges.canvas import save, write_whole
+        from .challenges.shear_figures import bias_figure
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_whole(out / "scorecard.json", measured.scorecard.to_json(indent=1).encode())
+        write_whole(out / "scorecard.md", measured.scorecard.to_markdown().encode())
+        save(bias_figure([measured.scorecard]), out / "bias.png")
+    _print(measured.scorecard, as_json)
+
+
+@main.command()
+@click.option("--out", default="skysynergy-demo", show_default=True, type=click.Path(path_type=Path))
+@workers_option
+@explained
+def demo(out: Path, workers: int | None) -> None:
+    """The whole line on a tiny sky: simulate, look, measure, score, report.
+
+    \b
+    Example:  skysynergy demo
+    """
+    from .demo import run
+
+    run(out, workers=workers or _cores(), say=click.echo)
+
+
+def _print(scorecard: Any, as_json: bool) -> None:
+    click.echo(scorecard.to_json(indent=1) if as_json else scorecard.to_table())
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

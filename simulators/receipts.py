@@ -1,0 +1,107 @@
+"""Receipts: what each shard holds, by the SHA-256 of its decoded arrays and its numbers of rows.
+
+A file for each shard while a store is written, folded into the group ``/receipts`` when it is
+finished, with the size of every file of data. The hash of them all is the store's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from .disk import WORK_RECEIPTS, damaged, file_sizes
+from .hierarchy import member_array, write_whole
+from .layout import RECEIPTS, sha256_of
+
+__all__ = [
+    "check_receipts",
+    "content_hash",
+    "data_files",
+    "finished_receipts",
+    "fold_receipts",
+    "items_of",
+    "work_receipts",
+]
+
+
+def work_receipts(path: Path) -> dict[int, dict[str, Any]]:
+    """The receipts of an unfinished store, by shard: hashes, numbers of rows, and sizes of files."""
+    files = (path / WORK_RECEIPTS).glob("*.json")
+    return {int(file.stem): json.loads(file.read_bytes()) for file in sorted(files)}
+
+
+def fold_receipts(
+    path: Path, root: zarr.Group, described: Mapping[str, Any], receipts: Sequence[Mapping[str, Any]]
+) -> None:
+    """Write the receipts of all shards, in order, and the sizes of the files, into ``/receipts``."""
+    items, members = items_of(described)
+    hashes = "".join(receipt["sha256"][item] for receipt in receipts for item in items)
+    sha256 = np.frombuffer(bytes.fromhex(hashes), np.uint8).reshape(len(receipts), -1, 32)
+    rows = [[r["rows"][table["path"]] for table in described["tables"]] for r in receipts]
+    for name, dims, values in (
+        ("sha256", ("shard", "item", "byte"), sha256),
+        ("rows", ("shard", "table"), np.array(rows, np.int64)),
+        ("files", ("file", "member_number_bytes"), data_files(path, members)),
+    ):
+        write_whole(root, f"{RECEIPTS}/{name}", dims, values, {})
+
+
+def finished_receipts(
+    path: Path, root: zarr.Group, described: Mapping[str, Any]
+) -> dict[int, dict[str, Any]]:
+    """The receipts of a finished store, by shard: hashes and numbers of rows.
+
+    Raises:
+        StoreError: if they aren't those that were folded.
+    """
+    check_receipts(path, root, described)
+    items, _ = items_of(described)
+    sha256 = np.asarray(member_array(path, root, f"{RECEIPTS}/sha256")[...])
+    rows = np.asarray(member_array(path, root, f"{RECEIPTS}/rows")[...])
+    tables = [table["path"] for table in described["tables"]]
+    return {
+        shard: {
+            "sha256": dict(zip(items, (h.tobytes().hex() for h in sha256[shard]), strict=True)),
+            "rows": dict(zip(tables, rows[shard].tolist(), strict=True)),
+        }
+        for shard in range(len(sha256))
+    }
+
+
+def check_receipts(path: Path, root: zarr.Group, described: Mapping[str, Any]) -> None:
+    """Raise a `StoreError` if layout and receipts don't have the hash of the finished store."""
+    if content_hash(path, root, described) != root.attrs["content_sha256"]:
+        raise damaged(path, [f"{RECEIPTS} or content_sha256 changed since they were written"])
+
+
+def content_hash(path: Path, root: zarr.Group, described: Mapping[str, Any]) -> str:
+    """SHA-256 of the layout, and of the hash and number of rows of all that each shard holds."""
+    content = hashlib.sha256(json.dumps(described, sort_keys=True).encode())
+    for name in ("sha256", "rows"):
+        values = np.asarray(member_array(path, root, f"{RECEIPTS}/{name}")[...])
+        content.update(sha256_of(name, values).encode())
+    return f"sha256:{content.hexdigest()}"
+
+
+def items_of(described: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """Paths of what each shard has a hash of; and of everything that has files."""
+    items = [array["path"] for array in described["arrays"]]
+    items += [f"{table['path']}/{name}" for table in described["tables"] for name in table["columns"]]
+    return items, items + [constant["path"] for constant in described["constants"]]
+
+
+def data_files(path: Path, members: Sequence[str]) -> np.ndarray:
+    """(file, 3): member, number of the shard and size of each file of decoded data."""
+    files = [
+        (member, int([*name.split("."), "0"][1]), size)
+        for member, folder in enumerate(members)
+        for name, size in file_sizes(path / folder).items()
+        if name.split(".")[0] == "c" and not name.endswith(".partial")
+    ]
+    return np.array(sorted(files), np.int64).reshape(-1, 3)

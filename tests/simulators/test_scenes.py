@@ -1,0 +1,172 @@
+"""Scenes: shear against GalSim's algebra, partners, and where galaxies are put."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import galsim
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from skysynergy.simulators.galaxies import SERSIC_INDICES, density_arcmin2, draw_galaxies
+from skysynergy.simulators.scenes import (
+    ISOLATED_CELL_ARCSEC,
+    ISOLATED_OFFSET_ARCSEC,
+    MARGIN_ARCSEC,
+    Sources,
+    draw_scene,
+    rotated_90,
+    sheared,
+)
+from skysynergy.simulators.surveys import BANDS, mag_from_flux
+
+shears = st.complex_numbers(max_magnitude=0.9, allow_nan=False, allow_infinity=False)
+
+
+def scene(seed: int = 0) -> Sources:
+    return draw_scene(np.random.default_rng(seed), width_arcsec=9.6, i_limit=26.0)
+
+
+def ellipticity(sources: Sources) -> np.ndarray:
+    return sources.e1 + 1j * sources.e2
+
+
+@given(g=shears)
+def test_shear_is_galsims(g):
+    sources = scene()
+    moved = sheared(sources, g.real, g.imag)
+    matrix = galsim.Shear(g1=g.real, g2=g.imag).getMatrix()
+    positions = matrix @ [sources.x, sources.y]
+    # Rounding grows as 1/(1 − |g|²), which is at most 5.
+    np.testing.assert_allclose([moved.x, moved.y], positions, rtol=0, atol=1e-12)
+    for e, found in zip(ellipticity(sources), ellipticity(moved), strict=True):
+        together = galsim.Shear(g1=g.real, g2=g.imag) + galsim.Shear(g1=e.real, g2=e.imag)
+        assert abs(found - complex(together.g1, together.g2)) < 1e-12
+    for name in ("z", "spectrum", "flux", "half_light_arcsec", "sersic_n"):
+        np.testing.assert_array_equal(getattr(moved, name), getattr(sources, name))
+
+
+@given(g=shears)
+def test_shear_keeps_areas(g):
+    corners = replace(scene()[:3], x=np.array([0.0, 1.0, 0.0]), y=np.array([0.0, 0.0, 1.0]))
+    moved = sheared(corners, g.real, g.imag)
+    matrix = np.array([moved.x[1:], moved.y[1:]])
+    assert np.linalg.det(matrix) == pytest.approx(1, abs=1e-12)
+    assert (moved.x[0], moved.y[0]) == (0, 0)
+
+
+@given(g=shears)
+def test_shear_and_its_opposite_undo_each_other(g):
+    sources = scene()
+    back = sheared(sheared(sources, g.real, g.imag), -g.real, -g.imag)
+    np.testing.assert_allclose(ellipticity(back), ellipticity(sources), atol=1e-11)
+    np.testing.assert_allclose(back.x, sources.x, atol=1e-11)
+
+
+@pytest.mark.parametrize("g", [(1.0, 0.0), (0.8, 0.6), (3.0, 0.0), (np.nan, 0.0)])
+def test_a_shear_of_one_is_refused(g):
+    with pytest.raises(ValueError, match="reduced shear must be below 1"):
+        sheared(scene(), *g)
+
+
+def test_four_quarter_turns_are_none():
+    sources = scene()
+    turned = sources
+    for _ in range(4):
+        turned = rotated_90(turned)
+    for name in vars(sources):
+        np.testing.assert_array_equal(getattr(turned, name), getattr(sources, name))
+    # One turns positions by 90 degrees against the clock, and shapes by 180 in twice the angle.
+    once = rotated_90(sources)
+    np.testing.assert_array_equal(once.x + 1j * once.y, 1j * (sources.x + 1j * sources.y))
+    np.testing.assert_array_equal(ellipticity(once), -ellipticity(sources))
+
+
+@given(g=shears)
+def test_a_turned_scene_feels_the_turned_shear(g):
+    one, other = rotated_90(sheared(scene(), g.real, g.imag)), sheared(rotated_90(scene()), -g.real, -g.imag)
+    np.testing.assert_allclose([one.x, one.y, one.e1, one.e2], [other.x, other.y, other.e1, other.e2], atol=1e-12)
+
+
+@pytest.mark.parametrize("size", [0.1, 0.4, 0.7])
+def test_the_mean_shape_of_a_ring_is_the_shear(size):
+    g, n = complex(0.02, -0.03), 16
+    e = size * np.exp(2j * np.pi * np.arange(n) / n)
+    ring = replace(scene()[np.zeros(n, dtype=int)], e1=e.real, e2=e.imag)
+    mean = ellipticity(sheared(ring, g.real, g.imag)).mean()
+    # (e + g)/(1 + g*e) is analytic in e, so its mean over the circle is its value at 0: g itself.
+    assert abs(mean - g) < 1e-12
+    pair = ring[:1]
+    partners = [ellipticity(sheared(s, g.real, g.imag))[0] for s in (pair, rotated_90(pair))]
+    # Two partners leave −g*e² of it (second order in e), and the next term is |g|² of that.
+    left = np.mean(partners) - g + np.conj(g) * e[0] ** 2
+    assert abs(left) < 2 * abs(g) ** 3
+
+
+@pytest.mark.parametrize("i_limit", [24.0, 26.0])
+def test_numbers_are_poisson_and_places_uniform(i_limit):
+    width, n = 12.0, 400
+    rng = np.random.default_rng(1)
+    scenes = [draw_scene(rng, width_arcsec=width, i_limit=i_limit) for _ in range(n)]
+    counts = np.array([len(s) for s in scenes])
+    half = width / 2 + MARGIN_ARCSEC
+    expected = density_arcmin2(i_limit) * (2 * half / 60) ** 2
+    # Four sigma of the mean and of the variance of n Poisson numbers.
+    assert counts.mean() == pytest.approx(expected, abs=4 * np.sqrt(expected / n))
+    spread = np.sqrt((2 + 1 / expected) / n)
+    assert counts.var(ddof=1) / expected == pytest.approx(1, abs=4 * spread)
+    for axis in ("x", "y"):
+        places = np.concatenate([getattr(s, axis) for s in scenes])
+        assert stats.kstest(places, "uniform", (-half, 2 * half)).pvalue > 1e-3
+        assert np.abs(places).max() > width / 2  # the margin is filled
+    x, y = (np.concatenate([getattr(s, axis) for s in scenes]) for axis in "xy")
+    assert abs(np.corrcoef(x, y)[0, 1]) < 4 / np.sqrt(len(x))
+    mag = mag_from_flux(np.concatenate([s.flux[:, BANDS["i"].code] for s in scenes]))
+    assert mag.max() < i_limit + 1e-9
+
+
+@pytest.mark.parametrize(("width", "across"), [(19.2, 2), (28.8, 3), (12.0, 1), (6.0, 1)])
+def test_isolated_galaxies_stand_apart(width, across):
+    offsets = []
+    for seed in range(50):
+        sources = draw_scene(np.random.default_rng(seed), width_arcsec=width, arrangement="isolated")
+        assert len(sources) == across**2
+        centres = (np.arange(across) - (across - 1) / 2) * ISOLATED_CELL_ARCSEC
+        x, y = (axis.ravel() for axis in np.meshgrid(centres, centres))
+        offsets += [sources.x - x, sources.y - y]
+        assert mag_from_flux(sources.flux[:, BANDS["i"].code]).max() < 24.5 + 1e-9
+        assert set(sources.sersic_n) <= set(SERSIC_INDICES)
+    offsets = np.concatenate(offsets)
+    assert np.abs(offsets).max() <= ISOLATED_OFFSET_ARCSEC
+    assert offsets.std() == pytest.approx(2 * ISOLATED_OFFSET_ARCSEC / 12**0.5, rel=0.2)
+
+
+def test_sizes_are_circularised():
+    # Isolated galaxies are the first thing drawn, so they can be drawn again by themselves.
+    sources = draw_scene(np.random.default_rng(3), width_arcsec=19.2, arrangement="isolated")
+    galaxies = draw_galaxies(np.random.default_rng(3), 4, 24.5)
+    e = np.hypot(galaxies.e1, galaxies.e2)
+    major, minor = galaxies.half_light_arcsec, galaxies.half_light_arcsec * (1 - e) / (1 + e)
+    np.testing.assert_allclose(sources.half_light_arcsec, np.sqrt(major * minor), rtol=1e-12)
+
+
+@pytest.mark.parametrize("index", [slice(1, 3), np.array([2, 0]), np.array([], dtype=int)])
+def test_sources_are_indexed_all_columns_at_once(index):
+    sources = scene()
+    chosen = sources[index]
+    assert len(chosen) == len(sources.x[index])
+    for name in vars(sources):
+        np.testing.assert_array_equal(getattr(chosen, name), getattr(sources, name)[index])
+
+
+@pytest.mark.parametrize("width", [0.0, -1.0, np.nan])
+def test_a_scene_has_a_width(width):
+    with pytest.raises(ValueError, match="a scene must have a positive width"):
+        draw_scene(np.random.default_rng(0), width_arcsec=width)
+
+
+def test_an_unknown_arrangement_is_refused():
+    with pytest.raises(ValueError, match="arrangement must be one of .*'isolated'.* not 'grid'"):
+        draw_scene(np.random.default_rng(0), width_arcsec=9.6, arrangement="grid")
