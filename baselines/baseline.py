@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from ..challenges.method import Field
 from ..challenges.names import choose
@@ -62,12 +62,15 @@ class Baseline(ABC):
         """
         try:
             record = json.loads(Path(path).read_text())
-            settings, kind = dict(record["settings"]), record["class"]
+            # JSON knows lists, not tuples.
+            pairs = dict(record["settings"]).items()
+            settings: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in pairs}
+            kind = record["class"]
         except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as error:
             raise ValueError(f"{path} holds no saved baseline: save it again") from error
         unknown = set(settings) - {f.name for f in fields(cls)}
         if kind != cls.__name__ or unknown:
-            what = f"unknown settings {', '.join(sorted(unknown))}" if unknown else f"a {kind}"
+            what = f"a {kind}" if kind != cls.__name__ else f"unknown settings {', '.join(sorted(unknown))}"
             raise ValueError(f"{path} holds {what}, which is no {cls.__name__}: load it with its own class")
         return cls(**settings)
 

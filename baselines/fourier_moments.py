@@ -1,13 +1,13 @@
 """The sky behind all the exposures of a scene, smoothed, and how it changes under shear.
 
 Every exposure is transformed on its own pixels and divided by the transform of its own PSF
-and pixel, inside the band where no alias reaches. At each frequency the exposures are
-averaged by inverse variance, so the sharp survey supplies what the deep one has blurred
-away. The sky smoothed by a Gaussian, and any of its derivatives at any point, are then sums
-over frequencies: no pixel is interpolated and any affine WCS is exact. Shearing the
-deconvolved sky changes each by another such sum, known in closed form. (Moments in Fourier
-space: Bernstein & Armstrong 2014, MNRAS 438, 1880; their linear shear response: Li &
-Mandelbaum 2023, MNRAS 521, 4904.)
+and pixel, inside the band where no alias reaches. The exposures of one band are averaged by
+inverse variance at each frequency, so sharp ones supply what the others have blurred away;
+the averages of the bands are added by inverse variance as a whole. The sky smoothed by a
+Gaussian, and any of its derivatives at any point, are then sums over frequencies: no pixel is
+interpolated and any affine WCS is exact. Shearing the deconvolved sky changes each by another
+such sum, known in closed form. (Moments in Fourier space: Bernstein & Armstrong 2014, MNRAS
+438, 1880; their linear shear response: Li & Mandelbaum 2023, MNRAS 521, 4904.)
 
 The kernel of ∂ᵃₓ∂ᵇ_y is (ik1)ᵃ(ik2)ᵇ T(k), T = exp(−k²σ²/2). A sheared sky has the transform
 g̃(k + Γk); moving Γk from the sky to the kernel K gives the tangents −(k1∂1 − k2∂2)K under γ1
@@ -17,23 +17,30 @@ and −(k2∂1 + k1∂2)K under γ2.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 from scipy import fft
 
 from ..challenges.method import SurveyExposures
 
-__all__ = ["Order", "SmoothedSky", "alias_free_band", "transfer"]
+__all__ = ["BAND_SIGMA", "Order", "SmoothedSky", "alias_free_band", "resolved", "transfer"]
 
-# Nothing beyond kσ = 5.5 is used. Cutting T at K adds (K⁴/2)·exp(−K²/2) to the response of a
-# point source, which should be zero: 1e-4 here, but 1e-2 at K = 4.3.
-BAND_SIGMA = 5.5
+# Nothing beyond kσ = 6 is used. Cutting T at K adds (K⁴/2)·exp(−K²/2) to the response of a
+# point source, which should be zero: 1e-5 here, but 1e-4 at K = 5.5, and a galaxy of half-light
+# radius 0.1″ responds 20 times less than a large one.
+BAND_SIGMA = 6.0
 # An alias may reach this fraction of the signal at the edge of the band of an exposure.
 ALIAS_TOLERANCE = 1e-3
 
 # (a, b): the derivative ∂ᵃ/∂xᵃ ∂ᵇ/∂yᵇ of the smoothed sky.
 Order = tuple[int, int]
+
+
+def resolved(surveys: Sequence[SurveyExposures]) -> float:
+    """Largest frequency, radians per arcsec, that any exposure of a field has free of aliases."""
+    return max(_band(x, e) for x in surveys for e in range(len(x.band)))
 
 
 def transfer(psf: np.ndarray, oversampling: int, kappa: np.ndarray) -> np.ndarray:
@@ -74,42 +81,63 @@ class SmoothedSky:
 
     Attributes:
         k: (n, 2) frequencies used, radians per arcsec, of the upper half plane.
-        left_out: number of exposures that resolve nothing without aliasing.
+        left_out: bands with no exposure that resolves all of the kernel without aliasing.
 
     Raises:
-        ValueError: if there are frequencies of the kernel that no exposure resolves.
+        ValueError: if all bands are left out.
     """
 
     def __init__(self, surveys: Sequence[SurveyExposures], kernel_arcsec: float) -> None:
         self.kernel_arcsec = kernel_arcsec
         reach = BAND_SIGMA / kernel_arcsec
-        views = [_View.of(x, e, reach) for x in surveys for e in range(len(x.band))]
-        self.left_out = sum(view.reach == 0 for view in views)
-        views = [view for view in views if view.reach > 0]
-        if not views or max(view.reach for view in views) < reach:
+        bands: dict[str, list[_View]] = {}
+        for exposures in surveys:
+            for e, band in enumerate(exposures.band):
+                bands.setdefault(str(band), []).append(_View.of(exposures, e, reach))
+        self.left_out = tuple(b for b, views in bands.items() if max(v.reach for v in views) < reach)
+        bands = {b: [v for v in views if v.reach > 0] for b, views in bands.items() if b not in self.left_out}
+        if not bands:
             raise ValueError(
                 f"no exposure resolves a kernel of {kernel_arcsec} arcsec without aliasing: "
                 "use a wider kernel or a track with a better sampled survey"
             )
+        views = [view for band in bands.values() for view in band]
         upper = [_upper(view.kappa @ view.linear) for view in views]
         self.k, inverse = np.unique(np.concatenate([k for k, _ in upper]), axis=0, return_inverse=True)
         targets = np.split(inverse.ravel(), np.cumsum([len(k) for k, _ in upper])[:-1])
-        information = np.zeros(len(self.k))
+        self._gauss = np.exp(-0.5 * kernel_arcsec**2 * np.sum(self.k**2, axis=1))
+        each = iter(zip(upper, targets, strict=True))
+        averages = []
+        for band in bands.values():
+            information = self._information(band, reach)
+            parts = [
+                _Part.of(v, turned, target, information, reach)
+                for v, ((_, turned), target) in zip(band, islice(each, len(band)), strict=True)
+            ]
+            noise = np.zeros(len(self.k))
+            for part in parts:
+                power = np.abs(part.weight) ** 2 * part.view.variance * part.view.size**2
+                np.add.at(noise, part.target, power)
+            averages.append((parts, noise, np.sum(noise * self._gauss**2)))
+        # A galaxy has another flux in every band, so bands are added with one number each: a weight
+        # that depended on frequency would not commute with shear.
+        total = sum(1 / variance for *_, variance in averages)
+        shares = [1 / variance / total for *_, variance in averages]
+        self._parts = [
+            replace(part, weight=share * part.weight)
+            for share, (parts, *_) in zip(shares, averages, strict=True)
+            for part in parts
+        ]
+        self._noise = sum(share**2 * noise for share, (_, noise, _) in zip(shares, averages, strict=True))
+
+    def _information(self, views: Sequence[_View], reach: float) -> np.ndarray:
+        """(frequency,) what the exposures of one band know of the sky's transform, per unit area."""
         length = np.hypot(*self.k.T)
+        information = np.zeros(len(self.k))
         for view in views:
             h = transfer(view.psf, view.oversampling, self.k @ np.linalg.inv(view.linear))
-            information += np.where(length <= view.reach, np.abs(h) ** 2 / view.noise_power, 0)
-        self._parts = []
-        self._noise = np.zeros(len(self.k))
-        for view, (_, turned), target in zip(views, upper, targets, strict=True):
-            h = transfer(view.psf, view.oversampling, view.kappa)
-            # The origin belongs to both half planes, every other frequency to one of them.
-            cell = abs(np.linalg.det(view.linear)) / view.size**2
-            cell = cell * np.where(np.any(view.kappa != 0, axis=1), 1, 0.5)
-            weight = cell * np.conj(h) / view.noise_power / information[target]
-            self._parts.append(_Part(view, turned, target, weight))
-            np.add.at(self._noise, target, np.abs(weight) ** 2 * view.variance * view.size**2)
-        self._gauss = np.exp(-0.5 * kernel_arcsec**2 * np.sum(self.k**2, axis=1))
+            information += view.trust(length, reach) * np.abs(h) ** 2 / view.noise_power
+        return information
 
     def transform(self, images: dict[str, np.ndarray], wcs: dict[str, np.ndarray]) -> np.ndarray:
         """(scene, frequency): the deconvolved sky, averaged over exposures.
@@ -192,10 +220,8 @@ class _View:
     @classmethod
     def of(cls, exposures: SurveyExposures, e: int, reach: float) -> _View:
         linear = exposures.wcs[0, e, :, :2]
-        oversampling = round(exposures.pixel_arcsec / exposures.psf_pixel_arcsec)
-        band = alias_free_band(exposures.psf[e], oversampling)
-        # Along its most compressed direction the map resolves least of the sky.
-        reach = min(reach, band * float(np.linalg.svd(linear, compute_uv=False)[-1]))
+        oversampling = _oversampling(exposures)
+        reach = min(reach, _band(exposures, e))
         size = exposures.image.shape[-1]
         rows, columns, kappa = _half_plane(size, linear, reach)
         variance = float(np.mean(exposures.sky_variance[:, e] + exposures.read_variance[:, e]))
@@ -203,6 +229,16 @@ class _View:
         return cls(
             exposures.survey, e, size, linear, psf, oversampling, variance, reach, rows, columns, kappa
         )
+
+    def trust(self, length: np.ndarray, kernel_reach: float) -> np.ndarray:
+        """Weight at |k| = length, radians per arcsec, of an exposure whose band may end before the kernel's.
+
+        It falls to zero smoothly: exposures that are turned against each other have different
+        grids of frequencies, and a step would be summed differently by each.
+        """
+        if self.reach == kernel_reach:
+            return (length <= kernel_reach).astype(float)
+        return np.cos(np.pi / 2 * np.minimum(length / self.reach, 1)) ** 2
 
     @property
     def noise_power(self) -> float:
@@ -218,6 +254,28 @@ class _Part:
     turned: np.ndarray
     target: np.ndarray
     weight: np.ndarray
+
+    @classmethod
+    def of(
+        cls, view: _View, turned: np.ndarray, target: np.ndarray, information: np.ndarray, reach: float
+    ) -> _Part:
+        h = transfer(view.psf, view.oversampling, view.kappa)
+        # The origin belongs to both half planes, every other frequency to one of them.
+        cell = abs(np.linalg.det(view.linear)) / view.size**2
+        cell = cell * np.where(np.any(view.kappa != 0, axis=1), 1, 0.5)
+        cell = cell * view.trust(np.hypot(*(view.kappa @ view.linear).T), reach)
+        return cls(view, turned, target, cell * np.conj(h) / view.noise_power / information[target])
+
+
+def _oversampling(exposures: SurveyExposures) -> int:
+    return round(exposures.pixel_arcsec / exposures.psf_pixel_arcsec)
+
+
+def _band(exposures: SurveyExposures, e: int) -> float:
+    """The alias-free band of an exposure on the sky, radians per arcsec."""
+    # Along its most compressed direction the map resolves least of the sky.
+    squeeze = float(np.linalg.svd(exposures.wcs[0, e, :, :2], compute_uv=False)[-1])
+    return alias_free_band(exposures.psf[e], _oversampling(exposures)) * squeeze
 
 
 def _upper(k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,11 @@ al. 2020, ApJ 902, 138; with analytic derivatives: Li & Mandelbaum 2023, MNRAS 5
 
 Noise in the image would be sheared along with the sky. So noise of the same statistics is
 added to the image and sheared the opposite way, which cancels the response of noise on
-average, exactly, at the price of twice the variance.
+average, exactly, at the price of twice the variance. For peaks, whose positions follow the
+noise, this takes one more term. With δ(x − x_p) w·e summed over all points x, and shear about
+each point x, the motion of a peak has a divergence: −tr Γ = 0 for the image alone, but
+2 tr(H⁻¹H'Γ) once the added noise, with second derivatives H' among the H of the sum, moves the
+opposite way; integrated by parts over x it multiplies w·e.
 """
 
 from __future__ import annotations
@@ -28,7 +32,7 @@ from scipy import ndimage
 
 from ..challenges.method import Field, SurveyExposures
 from .baseline import Baseline
-from .fourier_moments import SmoothedSky
+from .fourier_moments import BAND_SIGMA, SmoothedSky, resolved
 
 __all__ = ["MomentsShear", "jackknife_shear"]
 
@@ -46,7 +50,8 @@ class MomentsShear(Baseline):
 
     Attributes:
         kernel_arcsec: σ of the Gaussian kernel; by default 0.50″ where Euclid VIS is
-            there and 0.60″ for LSST alone, whose PSF is as wide as that.
+            there and 0.60″ for LSST alone, whose PSF is as wide as that; more where no
+            exposure resolves it without aliasing.
         spacing_arcsec: of the grid on which peaks are looked for before they are refined.
         margin_arcsec: band along the edges of a scene where nothing is measured; inside it the
             weight rises to one over a fifth of the way to the centre.
@@ -86,8 +91,9 @@ class MomentsShear(Baseline):
         """(scene, 10): Σ w·e1, Σ w·e2; their responses R11, R12, R21, R22; and what these gain from the
         window, as shear about the centre of the scene carries peaks through it (zero on average)."""
         surveys = list(field.surveys.values())
-        kernel = self.kernel_arcsec or (0.50 if "EUCLID_VIS" in field.surveys else 0.60)
-        sky = SmoothedSky(surveys, kernel)
+        kernel = 0.50 if "EUCLID_VIS" in field.surveys else 0.60
+        kernel = max(kernel, BAND_SIGMA / max(resolved(surveys), 1e-3))
+        sky = SmoothedSky(surveys, self.kernel_arcsec or kernel)
         half = field.width_arcsec / 2 - self.margin_arcsec
         steps = int(np.ceil(half / self.spacing_arcsec)) + 1
         grid = np.arange(-steps, steps + 1) * self.spacing_arcsec
@@ -158,6 +164,9 @@ class MomentsShear(Baseline):
         window, d_log_window = _window(position, half)
         weight = weight * window
         d_log_weight += np.einsum("nx,nxj->nj", d_log_window, moved)
+        # The added noise, sheared the opposite way, makes the motion of peaks diverge.
+        added = sky.derivatives((measured - sheared) / 2, _HESSIAN)
+        d_log_weight += 2 * _trace_with_shear(hessian, added)
         # Shear about the centre of the scene carries a peak along by Γx, whatever its own shape does.
         x, y = position.T
         carried = np.stack([np.stack([x, -y], axis=1), np.stack([y, x], axis=1)], axis=2)
@@ -248,6 +257,13 @@ def _solve2(hessian: np.ndarray, vector: np.ndarray) -> np.ndarray:
     determinant = np.where(determinant == 0, np.finfo(float).tiny, determinant)
     u = np.stack([yy * vector[:, 0] - xy * vector[:, 1], xx * vector[:, 1] - xy * vector[:, 0]], axis=1)
     return u / determinant[:, None]
+
+
+def _trace_with_shear(hessian: np.ndarray, added: np.ndarray) -> np.ndarray:
+    """(n, 2) trace of H⁻¹H'Γ for Γ of unit γ1 and γ2, with H and H' given as xx, xy, yy (n, 3)."""
+    along_x = _solve2(hessian, added[:, :2])
+    along_y = _solve2(hessian, added[:, 1:])
+    return np.stack([along_x[:, 0] - along_y[:, 1], along_x[:, 1] + along_y[:, 0]], axis=1)
 
 
 def _curvatures(hessian: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,10 @@ def calibrate(
                     for future in as_completed(futures):
                         answers[futures[future]] = future.result()
                         bar.update()
+                except BrokenProcessPool as error:
+                    raise MethodError(
+                        f"a worker died, perhaps for lack of memory: use fewer workers than {workers}"
+                    ) from error
                 except BaseException:
                     pool.shutdown(cancel_futures=True)
                     raise

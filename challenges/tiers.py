@@ -36,7 +36,7 @@ class Tier:
         return self.sky.n_fields * self.sky.scenes_per_field
 
 
-# Visits of ten years per band: medians of the baseline v3.0 (docs/sky.md), four Euclid dithers.
+# Visits of ten years per band: per pointing, mean of the LSST baseline v3.0; four Euclid dithers.
 _TEN_YEARS = {"u": 49, "g": 70, "r": 194, "i": 199, "z": 168, "y": 173, "VIS": 4, "Y": 4, "J": 4, "H": 4}
 _TINY = {"u": 1, "g": 2, "r": 3, "i": 3, "z": 2, "y": 1, "VIS": 3, "Y": 3, "J": 3, "H": 3}
 _SMALL = {"u": 3, "g": 4, "r": 7, "i": 7, "z": 5, "y": 4, "VIS": 4, "Y": 4, "J": 4, "H": 4}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .cadence import Visit, background_variance_e2
+from .cadence import Visit, background_variance_e2, sky_electrons
 from .optics import effective_pixels
 from .surveys import BANDS, SURVEYS, electron_flux
 
@@ -62,7 +62,8 @@ def background(visit: Visit, psf: np.ndarray) -> Background:
             "alone are noisier; give a brighter m5 or a longer exposure"
         )
     electron = electron_flux(band, visit.exposure_s)
-    full_well = max(survey.full_well_e * visit.condensed - (total - read), 0.0)
+    # Noise above that of the dark sky may as well come from clouds, which dim and do not fill.
+    full_well = survey.full_well_e * visit.condensed - sky_electrons(band, visit.exposure_s)
     return Background((total - read) * electron**2, read * electron**2, electron, full_well * electron)
 
 

@@ -25,7 +25,12 @@ surveys = pytest.mark.parametrize("survey", SURVEYS)
 
 def one_source(x: float, y: float, flux: float, half_light_arcsec: float = 0.35) -> Sources:
     columns = {"x": x, "y": y, "z": 0.5, "half_light_arcsec": half_light_arcsec, "sersic_n": 0.6}
-    shape = {"e1": np.zeros(1), "e2": np.zeros(1), "spectrum": np.zeros(1, int), "flux": np.full((1, 10), flux)}
+    shape = {
+        "e1": np.zeros(1),
+        "e2": np.zeros(1),
+        "spectrum": np.zeros(1, int),
+        "flux": np.full((1, 10), flux),
+    }
     return Sources(**{name: np.array([value]) for name, value in columns.items()}, **shape)
 
 
@@ -129,7 +134,8 @@ def test_depth_and_psf_do_not_depend_on_the_galaxies(survey):
     before = [replace(noise) for noise in FIELD[survey].backgrounds]
     psf = FIELD[survey].psf.copy()
     one, other = (
-        taken(survey, draw_scene(np.random.default_rng(seed), width_arcsec=WIDTH, i_limit=25.0)) for seed in (1, 2)
+        taken(survey, draw_scene(np.random.default_rng(seed), width_arcsec=WIDTH, i_limit=25.0))
+        for seed in (1, 2)
     )
     assert FIELD[survey].backgrounds == tuple(before)
     np.testing.assert_array_equal(FIELD[survey].psf, psf)
@@ -186,4 +192,6 @@ def test_a_scene_is_whole_pixels_wide(width):
 
 
 def test_surveys_without_visits_are_left_out():
-    assert list(prepare(SECRET, 0, 0, [v for v in VISITS if BANDS[v.band].survey == "EUCLID_VIS"])) == ["EUCLID_VIS"]
+    assert list(prepare(SECRET, 0, 0, [v for v in VISITS if BANDS[v.band].survey == "EUCLID_VIS"])) == [
+        "EUCLID_VIS"
+    ]

@@ -119,7 +119,7 @@ def test_effective_pixels_of_a_gaussian_are_the_closed_form(sigma, oversampling)
 @pytest.mark.parametrize("band", BANDS)
 def test_effective_pixels_are_the_mean_over_places_within_a_pixel(band):
     oversampling, psf = survey_of(band).psf_oversampling, psf_image(VISITS[band], np.random.default_rng(4))
-    # The PSF averaged over each pixel, by summing a finer image: shifts of whole samples need no interpolation.
+    # The PSF averaged over each pixel, by sums of samples: shifts of whole ones need no interpolation.
     n = oversampling
     padded = np.pad(psf.astype(float), 3 * n)
     cumulative = np.pad(np.cumsum(np.cumsum(padded, axis=0), axis=1), ((1, 0), (1, 0)))

@@ -22,7 +22,7 @@ def test_a_stream_is_the_same_whenever_it_is_asked_for():
 def test_keys_never_change():
     # Released skies hang on this number: BLAKE2b, keyed by the secret, of 05 00 "noise" and 0, 3 in eight
     # bytes each, little-endian.
-    assert stream_key(b"open", "noise", 0, 3) == 0x70e7fb4341a371e9ef07eb21ce60d283
+    assert stream_key(b"open", "noise", 0, 3) == 0x70E7FB4341A371E9EF07EB21CE60D283
 
 
 def test_no_two_streams_share_a_key():

@@ -49,7 +49,9 @@ def brightness(offset: np.ndarray, shape: np.ndarray, n: float, cell: float, dep
     if depth and near.any():
         steps = (np.arange(5) - 2) * cell / 5
         grid = np.stack(np.meshgrid(steps, steps), axis=-1)
-        value[near] = brightness(offset[near][:, None, None] + grid, shape, n, cell / 5, depth - 1).mean((1, 2))
+        value[near] = brightness(offset[near][:, None, None] + grid, shape, n, cell / 5, depth - 1).mean(
+            (1, 2)
+        )
     return value
 
 

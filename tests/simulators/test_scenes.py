@@ -87,7 +87,9 @@ def test_four_quarter_turns_are_none():
 @given(g=shears)
 def test_a_turned_scene_feels_the_turned_shear(g):
     one, other = rotated_90(sheared(scene(), g.real, g.imag)), sheared(rotated_90(scene()), -g.real, -g.imag)
-    np.testing.assert_allclose([one.x, one.y, one.e1, one.e2], [other.x, other.y, other.e1, other.e2], atol=1e-12)
+    np.testing.assert_allclose(
+        [one.x, one.y, one.e1, one.e2], [other.x, other.y, other.e1, other.e2], atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("size", [0.1, 0.4, 0.7])

@@ -92,10 +92,16 @@ def test_opposite_shears_differ_in_light_alone():
     groups = ("lsst", "euclid_vis", "euclid_nisp")
     light = {f"{group}/image" for group in groups} | {f"table {group} position" for group in groups}
     light |= {f"table sources {name}" for name in ("x", "y", "e1", "e2", "blendedness", "snr")}
-    assert light <= changed <= light | {f"table {group} masked_fraction" for group in groups} | {
-        "truth fields/g1",
-        "truth fields/g2",
-    }
+    assert (
+        light
+        <= changed
+        <= light
+        | {f"table {group} masked_fraction" for group in groups}
+        | {
+            "truth fields/g1",
+            "truth fields/g2",
+        }
+    )
     # What differs is light: beyond the noise only where galaxies are, and nothing where there are none.
     empty = [field(1, replace(SKY, i_limit=18.01), shear=sign * g) for sign in (1, -1)]
     assert len(empty[0]["table sources x"]) == 0
@@ -154,7 +160,18 @@ def test_skies_are_independent(other):
 def test_depths_psfs_and_steps_do_not_depend_on_the_galaxies():
     """The same secret and visits, other galaxies: what is published beside the pixels stays the same."""
     many, few = field(0), field(0, replace(SKY, i_limit=20.0))
-    scalars = ("step", "sky_variance", "read_variance", "wcs", "electron", "m5", "fwhm", "mjd", "airmass", "psf")
+    scalars = (
+        "step",
+        "sky_variance",
+        "read_variance",
+        "wcs",
+        "electron",
+        "m5",
+        "fwhm",
+        "mjd",
+        "airmass",
+        "psf",
+    )
     for group in ("lsst", "euclid_vis", "euclid_nisp"):
         for name in scalars:
             np.testing.assert_array_equal(many[f"{group}/{name}"], few[f"{group}/{name}"], err_msg=name)
@@ -210,7 +227,9 @@ def test_the_shear_is_what_was_done_to_the_galaxies():
     sources = Sources(**{name: before[f"table sources {name}"] for name in names})
     moved = sheared(sources, rows["truth fields/g1"][0], rows["truth fields/g2"][0])
     for name in names:
-        np.testing.assert_allclose(rows[f"table sources {name}"], getattr(moved, name), atol=1e-12, err_msg=name)
+        np.testing.assert_allclose(
+            rows[f"table sources {name}"], getattr(moved, name), atol=1e-12, err_msg=name
+        )
 
 
 def test_ids_tell_nothing():
