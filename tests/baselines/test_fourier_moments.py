@@ -102,7 +102,8 @@ def test_derivatives_of_a_gaussian_are_the_closed_form(make, name):
     covariance = axes @ np.diag([1 / q, q]) @ axes.T * half_light**2 / (2 * np.log(2)) + KERNEL**2 * np.eye(2)
     surveys = surveys_of(make, name, [galaxy])
     sky = SmoothedSky(surveys, KERNEL)
-    assert sky.left_out == 0
+    # NISP resolves too little of the kernel, and is left out whole.
+    assert sky.left_out == (("H",) if "all three" in name else ())
     positions = centre + np.array([[0, 0], [0.4, 0.1], [-0.3, 0.7], [1.5, -1.0]])
     spectrum = transform(sky, surveys)
     found = sky.derivatives(spectrum[np.zeros(4, int)] * sky.phases(positions), ORDERS)
@@ -176,5 +177,5 @@ def test_what_resolves_nothing_is_left_out(make):
     # Diffraction at 1 μm passes half of what 0.3 arcsec pixels fold back.
     assert alias_free_band(coarse.psf[0], 5) == 0
     alone, both = SmoothedSky([sharp], KERNEL), SmoothedSky([sharp, coarse], KERNEL)
-    assert (alone.left_out, both.left_out) == (0, 1)
+    assert (alone.left_out, both.left_out) == ((), ("Y",))
     np.testing.assert_array_equal(transform(both, [sharp, coarse]), transform(alone, [sharp]))

@@ -9,6 +9,7 @@ import pytest
 from skysynergy.baselines.moments import FEW_SCENES, SHAPE_SCATTER, MomentsShear, jackknife_shear
 from skysynergy.simulators.galaxies import SERSIC_INDICES
 from skysynergy.simulators.scenes import Sources, rotated_90, sheared
+from skysynergy.simulators.surveys import BANDS
 
 G = 0.02
 SIZES = (0.1, 0.2, 0.4, 0.8)
@@ -66,6 +67,17 @@ def test_maps_surveys_and_psfs_bring_no_bias(make, bands, streak):
     m, c = bias(make, ring(make, n=1.0, size=0.3, e=0.3), detectors, seed=4, streak=streak)
     assert abs(m) < 1e-3
     # The streak gives the PSF of LSST an ellipticity of 0.07, VIS 0.23, NISP 0.27: 7e-4 of it may leak.
+    assert c < 5e-5
+
+
+@pytest.mark.parametrize("n", [1.0, 4.0])
+def test_the_colour_of_a_galaxy_brings_no_bias(make, n):
+    """Bands see different fluxes: a weight that depended on band and frequency would give m = -0.7 %."""
+    colour = np.ones(10)
+    colour[BANDS["VIS"].code] = 3.0
+    scenes = [replace(one, flux=one.flux * colour) for one in ring(make, n=n, size=0.2)]
+    m, c = bias(make, scenes, [("i", [np.eye(2)]), ("VIS", [np.eye(2)])])
+    assert abs(m) < 1e-3
     assert c < 5e-5
 
 
