@@ -94,12 +94,12 @@ def run(folder: Path, *, workers: int = 1, say: Callable[[str], object] = print)
                 "dither; nothing is stacked but for display.",
                 figures=(
                     FigureFile(
-                        folder / "scene.png",
+                        Path("scene.png"),
                         "A scene in colour, in VIS, in the near infrared and in all ten bands",
                         f"Scene {SCENE} of the {TIER} {SPLIT} split, true galaxies outlined.",
                     ),
                     FigureFile(
-                        folder / "exposures.png",
+                        Path("exposures.png"),
                         "The single exposures of the scene, each in its own pixels",
                         "What a method is given: single exposures, as taken.",
                     ),
@@ -116,12 +116,12 @@ def run(folder: Path, *, workers: int = 1, say: Callable[[str], object] = print)
                 "to the method shuffled and unlabelled, each in a fresh process.",
                 figures=(
                     FigureFile(
-                        folder / "bias.png",
+                        Path("bias.png"),
                         "Multiplicative and additive bias of the two baselines with intervals",
                         "Bias of each baseline; the requirement is shaded.",
                     ),
                     FigureFile(
-                        folder / "fields.png",
+                        Path("fields.png"),
                         "Estimated minus true shear of each field against true shear",
                         "Every field that 'moments' measured.",
                     ),
