@@ -75,7 +75,10 @@ def run(folder: Path, *, workers: int = 1, say: Callable[[str], object] = print)
         say(measured[-1].scorecard.to_table())
     last = measured[-1]
     canvas.save(shear_figures.bias_figure([m.scorecard for m in measured]), folder / "bias.png")
-    canvas.save(shear_figures.shear_figure(last.true, last.estimated, last.covariance), folder / "fields.png")
+    canvas.save(
+        shear_figures.shear_figure(last.true, last.estimated, last.covariance, cluster=last.pair),
+        folder / "fields.png",
+    )
     for name, card in zip(PAIRS, (m.scorecard for m in measured), strict=True):
         canvas.write_whole(folder / f"{name}.calibration.json", card.to_json(indent=1).encode())
 

@@ -38,6 +38,7 @@ def shear_figure(
     estimated: ArrayLike,
     covariance: ArrayLike | None = None,
     *,
+    cluster: ArrayLike | None = None,
     limit_m: float | None = None,
     limit_c: float = ADDITIVE_LIMIT,
     title: str = "",
@@ -51,6 +52,8 @@ def shear_figure(
         true: (field, 2) true reduced shear g1, g2.
         estimated: (field, 2) estimates of it.
         covariance: (field, 3) predicted cov11, cov22, cov12; drawn as error bars.
+        cluster: (field,) integers: fields that are not independent, such as a matched pair; each
+            field by itself if None.
         limit_m, limit_c: the requirement |m| < limit_m, |c| < limit_c is shaded; no shade if
             limit_m is None.
         title: of the figure.
@@ -64,7 +67,8 @@ def shear_figure(
         raise ValueError(
             f"true has shape {g.shape}; a figure of the shear needs (field, 2) and a field or more"
         )
-    sums = shear_sums(np.arange(len(g)), g, h, covariance=covariance)
+    clusters = np.arange(len(g)) if cluster is None else cluster
+    sums = shear_sums(clusters, g, h, covariance=covariance)
     bias = bias_from_sums(sums)
     errors = None if covariance is None else np.sqrt(np.asarray(covariance, dtype=float)[:, :2])
     figure = Figure(figsize=(10.0, 4.6 if title else 4.2), layout="constrained")

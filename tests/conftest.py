@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -104,3 +105,28 @@ def empty_sky(tmp_path: Path) -> Iterator[Path]:
     """An empty home for datasets, where the tier ``tiny`` is as small as in `little_sky`."""
     with _little_sky(tmp_path / "sky-data"):
         yield tmp_path / "sky-data"
+
+
+@pytest.fixture(scope="session")
+def cli() -> SimpleNamespace:
+    """The command line in this process: ``call``; ``works`` gives what is printed, ``fails`` what is said."""
+    from click.testing import CliRunner, Result
+    from skysynergy.cli import main
+
+    def call(*words: object) -> Result:
+        return CliRunner().invoke(main, [str(word) for word in words])
+
+    def works(*words: object) -> str:
+        done = call(*words)
+        assert done.exit_code == 0, (done.output, done.exception)
+        return done.stdout
+
+    def fails(*words: object) -> str:
+        done = call(*words)
+        # An error that nobody explained comes out of click as it is.
+        assert isinstance(done.exception, SystemExit), done.exception
+        assert done.exit_code == 2 and done.stdout == ""
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    return SimpleNamespace(call=call, works=works, fails=fails)
