@@ -132,6 +132,8 @@ def generate(
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
         store.create(path, layout)
+    if split.split not in sealing.OPEN_SPLITS:
+        split.truth.chmod(0o700)
     simulate = functools.partial(
         sky.simulate_shard,
         sky=tier.sky,
@@ -143,6 +145,8 @@ def generate(
     stream.write_stream(paths, simulate, workers=workers, progress=progress)
     for path in paths:
         store.finish(path)
+        # A store that was finished long ago may have been damaged since.
+        store.open_store(path)
 
 
 def lock() -> str:

@@ -119,8 +119,8 @@ def psf_ellipticity(field: Field) -> np.ndarray:
             y, x = (np.indices(psf.shape) - psf.shape[0] // 2) * exposures.psf_pixel_arcsec
             weighted = psf * np.exp(-(x**2 + y**2) / 2 / (exposures.fwhm[e] / 2.3548) ** 2)
             pixel = np.array([[np.sum(weighted * a * b) for a in (x, y)] for b in (x, y)])
-            turn = exposures.wcs[0, e, :, :2] * exposures.pixel_arcsec
-            sky = turn.T @ pixel @ turn
+            back = np.linalg.inv(exposures.wcs[0, e, :, :2] * exposures.pixel_arcsec)
+            sky = back @ pixel @ back.T
             # Moments give chi = (1−q²)/(1+q²), about twice e = (1−q)/(1+q), and the weight
             # halves the chi of a Gaussian of its own width: the two factors cancel.
             ellipticities.append(np.array([sky[0, 0] - sky[1, 1], 2 * sky[0, 1]]) / np.trace(sky))

@@ -18,9 +18,9 @@ from .surveys import BANDS, SURVEYS, flux_from_mag
 
 __all__ = ["blendedness"]
 
-# Median effective seeing in i and five-sigma depth of ten years (Ivezic et al. 2019, ApJ 873,
-# 111, table 1 and 2: seeing 0.83″ at zenith times 1.2^0.6 for airmass 1.2; coadded depth 26.8).
-TEN_YEAR_FWHM_EFF_ARCSEC = 0.92
+# Median effective seeing in i, 0.80″ at zenith times 1.2^0.6 for airmass 1.2, and the depth of
+# ten years (Ivezic et al. 2019, ApJ 873, 111, tables 1 and 2).
+TEN_YEAR_FWHM_EFF_ARCSEC = 0.89
 TEN_YEAR_M5_I = 26.8
 
 

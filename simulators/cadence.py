@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from statistics import NormalDist
 
@@ -28,6 +28,7 @@ __all__ = [
     "LSST_DEPTHS",
     "MAX_CONDENSED",
     "Visit",
+    "attainable",
     "background_variance_e2",
     "five_sigma_depth",
     "sample_visits",
@@ -143,6 +144,21 @@ def background_variance_e2(visit: Visit, n_eff: float | None = None) -> float:
     band = BANDS[visit.band]
     electrons = visit.exposure_s * 10.0 ** (0.4 * (band.zero_point - visit.m5))
     return (electrons**2 / 25.0 - electrons) / (n_eff or _pixels_in_psf(band, visit.fwhm_eff_arcsec))
+
+
+def attainable(visit: Visit, n_eff: float) -> Visit:
+    """The visit, or the deepest that its PSF allows over its detector and the least sky there is.
+
+    Arguments:
+        visit: its depth may have been drawn for a slightly sharper PSF.
+        n_eff: effective number of pixels of the PSF it has.
+    """
+    band = BANDS[visit.band]
+    least = visit.condensed * _dark_variance_e2(band, _LEAST_SKY)
+    if background_variance_e2(visit, n_eff) >= least:
+        return visit
+    electrons = (25.0 + math.sqrt(625.0 + 100.0 * n_eff * least)) / 2.0
+    return replace(visit, m5=band.zero_point - 2.5 * math.log10(electrons / visit.exposure_s))
 
 
 def sample_visits(

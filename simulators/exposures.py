@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import detectors
-from .cadence import Visit
-from .optics import psf_image
+from .cadence import Visit, attainable
+from .optics import effective_pixels, psf_image
 from .randomness import generator
 from .rendering.galsim import render
 from .scenes import Sources
@@ -92,17 +92,19 @@ def prepare(secret: bytes, split: int, field: int, visits: Sequence[Visit]) -> d
         chosen = tuple(visit for visit in visits if BANDS[visit.band].survey == survey.name)
         if not chosen:
             continue
-        psfs, turns = [], []
+        seen, psfs, turns = [], [], []
         for index, visit in enumerate(chosen):
             code = list(SURVEYS).index(survey.name)
             rng = generator(secret, "optics", split, field, code, index)
-            psfs.append(psf_image(visit, rng))
+            psf = psf_image(visit, rng)
+            psfs.append(psf)
+            seen.append(attainable(visit, effective_pixels(psf, survey.psf_oversampling)))
             turns.append(ORIENTATIONS[rng.integers(len(ORIENTATIONS))])
         observations[survey.name] = Observation(
             survey=survey,
-            visits=chosen,
+            visits=tuple(seen),
             psf=np.stack(psfs),
-            backgrounds=tuple(detectors.background(v, p) for v, p in zip(chosen, psfs, strict=True)),
+            backgrounds=tuple(detectors.background(v, p) for v, p in zip(seen, psfs, strict=True)),
             orientation=np.stack(turns),
         )
     return observations

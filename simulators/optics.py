@@ -24,6 +24,7 @@ __all__ = ["effective_pixels", "pixel_response", "psf_image"]
 
 # Rms per component of the ellipticity of the atmospheric PSF of one 30 s LSST visit
 # (Jee & Tyson 2011, PASP 123, 596, table 2: 0.01-0.02 after the optics are aligned).
+# Exposures that stand for several visits keep the ellipticity of one, which is the harder case.
 ATMOSPHERE_E_RMS = 0.015
 # Jitter and charge diffusion of Euclid, as one Gaussian: with diffraction and the pixel it
 # gives VIS the FWHM of 0.17 arcsec of Laureijs et al. 2011, arXiv:1110.3193, section 4.

@@ -1,4 +1,4 @@
-"""Bias of the shear baselines by the harness: writes shear_<scenario>.md, its figure and scorecards.
+"""Bias of the shear baselines by the harness: writes shear_<scenario>.md and its figure.
 
     .venv/bin/python docs/results/shear_calibration.py
     .venv/bin/python docs/results/shear_calibration.py --scenario field --pairs 600
@@ -57,7 +57,6 @@ def write(challenge: Challenge, scenario: str, pairs: int, workers: int) -> None
             bounds.append(f"{abs(metric.value) + metric.high - metric.low:.4f}")
         rows.append(f"| {name} | {scenario} | {count:,} | {bounds[0]} | {bounds[1]} |")
         print(card.to_table())
-        canvas.write_whole(HERE / f"shear_{scenario}_{name}.json", card.to_json(indent=1).encode())
     text = HEAD.format(scenario=scenario) + "\n".join(rows) + "\n\n"
     text += "\n\n".join(c.to_markdown() for c in cards)
     text += f"\n\n![Bias of each baseline](shear_{scenario}.png)\n"

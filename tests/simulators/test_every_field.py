@@ -1,0 +1,36 @@
+"""Every field of the published skies, and of many secret ones, can be observed."""
+
+from __future__ import annotations
+
+import pytest
+from skysynergy.challenges.datasets import NAME, VERSION
+from skysynergy.challenges.sealing import OPEN_SPLITS, open_secret
+from skysynergy.challenges.tiers import SPLITS, TIERS
+from skysynergy.simulators.cadence import attainable, sample_visits
+from skysynergy.simulators.detectors import background
+from skysynergy.simulators.optics import effective_pixels, psf_image
+from skysynergy.simulators.randomness import generator
+from skysynergy.simulators.sky import observe
+from skysynergy.simulators.surveys import BANDS, SURVEYS
+
+
+@pytest.mark.parametrize("split", OPEN_SPLITS)
+def test_every_field_of_the_tiny_tier_is_observed(split):
+    secret = open_secret(NAME, VERSION, "tiny", split)
+    sky = TIERS["tiny"].sky
+    for number in range(sky.n_fields):
+        observed = observe(sky, secret, SPLITS.index(split), number)
+        assert sum(len(o.visits) for o in observed.values()) == sum(sky.visits.values())
+
+
+def test_read_noise_never_asks_for_less_than_no_sky():
+    """In u the detector is most of the noise: the visits drawn too deep for their PSF are made shallower."""
+    rng = generator(b"many fields", "visits")
+    survey, capped = SURVEYS[BANDS["u"].survey], 0
+    for visit in sample_visits(rng, {"u": 300}, condensed=4):
+        psf = psf_image(visit, rng)
+        seen = attainable(visit, effective_pixels(psf, survey.psf_oversampling))
+        assert background(seen, psf).sky_variance > 0
+        assert visit.m5 - 0.15 < seen.m5 <= visit.m5
+        capped += seen.m5 < visit.m5
+    assert 0 < capped < 150
