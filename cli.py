@@ -29,16 +29,51 @@ def explained(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        from .challenges.datasets import DatasetError
-        from .challenges.run_method import MethodError
-        from .simulators.layout import StoreError
-
         try:
             return command(*args, **kwargs)
-        except (DatasetError, MethodError, StoreError, ValueError, OSError) as error:
+        except (click.ClickException, BrokenPipeError):
+            raise
+        except ValueError as error:
             raise Problem(str(error)) from error
+        except OSError as error:
+            raise Problem(_told(error)) from error
+        except Exception as error:
+            # Not before something went wrong: these take a second to import.
+            from .challenges.datasets import DatasetError
+            from .challenges.run_method import MethodError
+            from .simulators.layout import StoreError
+
+            if isinstance(error, (DatasetError, MethodError, StoreError)):
+                raise Problem(str(error)) from error
+            raise
 
     return wrapper
+
+
+def _told(error: OSError) -> str:
+    """What the system said, with the file; our own errors have told it all already."""
+    if not error.strerror:
+        return str(error)
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror}; choose another path or free space"
+
+
+def _require_file(out: Path, suffix: str) -> None:
+    """Refuse, before any work, a file that could not be written after it."""
+    if not out.parent.is_dir():
+        raise Problem(f"{out} cannot be written: make the folder {out.parent} first, or choose another path")
+    if out.is_dir():
+        raise Problem(f"{out} is a folder: name a file, such as {out / ('out' + suffix)}")
+    if out.suffix.lower() != suffix:
+        raise Problem(f"{out} is written as {suffix[1:]}: end the name {out.name!r} with {suffix}")
+
+
+def _make_folder(out: Path) -> None:
+    """Make a folder before any work whose results go there."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise Problem(f"{out} cannot be a folder, a file is in its place: choose another path") from error
 
 
 def _shared(*, split: bool = True, track: bool = True) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -129,8 +164,7 @@ def get(challenge: str, tier: str, split: tuple[str, ...], workers: int | None) 
     from .challenges.sealing import OPEN_SPLITS
 
     choose("challenge or dataset", challenge, [*names(), datasets.NAME])
-    for name in split or OPEN_SPLITS:
-        where = datasets.Split.of(tier, name)
+    for where in [datasets.Split.of(tier, name) for name in split or OPEN_SPLITS]:
         datasets.generate(where, workers=workers or _cores())
         click.echo(f"{where.data}\n{where.truth}")
 
@@ -157,8 +191,15 @@ def simulate(dataset: str, tier: str, split: str, secret_file: Path | None, work
     choose("dataset", dataset, [datasets.NAME])
     where = datasets.Split.of(tier, split)
     secret = None
-    if secret_file is not None and split not in sealing.OPEN_SPLITS:
+    if secret_file is not None:
+        if split in sealing.OPEN_SPLITS:
+            raise Problem(f"{split} has a published secret: leave out --secret-file")
         if not secret_file.exists():
+            if where.data.exists() or where.truth.exists():
+                raise Problem(
+                    f"there is no {secret_file}, and {where.data} is there: that split is already there: "
+                    "give its own secret file"
+                )
             sealing.write_secret_file(secret_file, sealing.new_secret())
             click.echo(f"made {secret_file}: keep it, and keep it to yourself", err=True)
         secret = sealing.read_secret_file(secret_file)
@@ -210,15 +251,23 @@ def show(
     \b
     Example:  skysynergy show shear --scene 3 --out scene.png
     """
+    if band is not None and not exposures:
+        raise click.UsageError("--band chooses among single exposures: add --exposures, or leave it out")
+    _require_file(out, ".png")
     from .challenges import canvas, figures
     from .challenges.challenge import load
+    from .challenges.datasets import DatasetError
 
     chosen = load(challenge)
     data = chosen.open(tier, split)
     if exposures:
         figure = figures.exposures_figure(data, scene, band)
     else:
-        figure = figures.scene_figure(data, chosen.truth(tier, split) if truth else None, scene)
+        try:
+            galaxies = chosen.truth(tier, split) if truth else None
+        except DatasetError as error:
+            raise Problem(f"{error}; or draw without it: --no-truth") from error
+        figure = figures.scene_figure(data, galaxies, scene)
     canvas.save(figure, out)
     click.echo(str(out))
 
@@ -238,6 +287,7 @@ def baseline(
     \b
     Example:  skysynergy baseline shear moments --tier tiny
     """
+    _require_file(out, ".parquet")
     from .baselines.baseline import baseline as find
     from .baselines.solve import solve
     from .challenges.challenge import load
@@ -290,9 +340,9 @@ def score(challenge: str, predictions: Path, tier: str, split: str, track: str |
 @click.argument("challenge")
 @click.argument("method")
 @click.option("--scenario", default="isolated", show_default=True, help="What is drawn.")
-@click.option("--pairs", default=1000, show_default=True, help="Scenes, each under +g and under -g.")
+@click.option("--pairs", default=1000, show_default=True, help="Scenes, each under +g and -g; at least 4.")
 @click.option("--track", help="Track; the challenge's first by default.")
-@click.option("--seed", type=click.IntRange(0), help="Repeat a run; a fresh sky by default.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="Repeat a run; a fresh sky by default.")
 @workers_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the scorecard and a figure.")
 @as_json
@@ -320,9 +370,13 @@ def calibrate(
     from .challenges.challenge import load
     from .challenges.harness import calibrate as run
 
+    chosen = load(challenge)
+    named = method if ":" in method else reference(challenge, method)
+    if out is not None:
+        _make_folder(out)
     measured = run(
-        load(challenge),
-        method if ":" in method else reference(challenge, method),
+        chosen,
+        named,
         scenario=scenario,
         pairs=pairs,
         track=track,
@@ -330,15 +384,15 @@ def calibrate(
         workers=workers or _cores(),
         entry=method,
     )
+    _print(measured.scorecard, as_json)
     if out is not None:
-        from .challenges.canvas import save, write_whole
+        from .challenges.canvas import save
+        from .challenges.files import write_whole
         from .challenges.shear_figures import bias_figure
 
-        out.mkdir(parents=True, exist_ok=True)
         write_whole(out / "scorecard.json", measured.scorecard.to_json(indent=1).encode())
         write_whole(out / "scorecard.md", measured.scorecard.to_markdown().encode())
         save(bias_figure([measured.scorecard]), out / "bias.png")
-    _print(measured.scorecard, as_json)
 
 
 @main.command()
@@ -351,6 +405,7 @@ def demo(out: Path, workers: int | None) -> None:
     \b
     Example:  skysynergy demo
     """
+    _make_folder(out)
     from .demo import run
 
     run(out, workers=workers or _cores(), say=click.echo)

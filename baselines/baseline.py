@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from ..challenges.files import write_whole
 from ..challenges.method import Field
 from ..challenges.names import choose
 
@@ -49,9 +50,8 @@ class Baseline(ABC):
 
     def save(self, path: Path) -> None:
         """Write the settings to a JSON file, atomically."""
-        part = Path(f"{path}.part")
-        part.write_text(json.dumps({"class": type(self).__name__, "settings": asdict(self)}, indent=1))
-        part.replace(path)
+        record = {"class": type(self).__name__, "settings": asdict(self)}
+        write_whole(Path(path), json.dumps(record, indent=1).encode())
 
     @classmethod
     def load(cls, path: Path) -> Self:

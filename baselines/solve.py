@@ -48,7 +48,15 @@ def solve(
 
     Returns:
         `out`.
+
+    Raises:
+        OSError: if `out` cannot be a file, before anything is predicted.
     """
+    out = Path(out)
+    if out.is_dir():
+        raise IsADirectoryError(f"{out} is a folder: name a file in it")
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"{out} cannot be written: make the folder {out.parent} first")
     metadata = challenge.metadata(tier, split, track)
     if baseline.learns:
         baseline = baseline.fit(examples(challenge, tier, track))

@@ -18,6 +18,8 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from .files import write_whole
+
 __all__ = [
     "COLOURS",
     "DPI",
@@ -130,16 +132,3 @@ def save(figure: Figure, path: Path) -> None:
         picture = BytesIO()
         figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": "skysynergy"})
     write_whole(path, picture.getvalue())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Put a whole file in its place at once.
-
-    Raises:
-        FileNotFoundError: if the folder does not exist.
-    """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: make the folder {path.parent} first")
-    draft = path.with_name(path.name + ".partial")
-    draft.write_bytes(content)
-    draft.replace(path)

@@ -79,7 +79,7 @@ class Challenge(ABC):
 
     def track(self, name: str | None = None) -> Track:
         """The track of this name, or the default one."""
-        return self.tracks[choose("track", name or next(iter(self.tracks)), self.tracks)]
+        return self.tracks[choose("track", next(iter(self.tracks)) if name is None else name, self.tracks)]
 
     def open(self, tier: str = "tiny", split: str = "validation") -> xarray.DataTree:
         """The data of a split: groups of exposures by survey, opened lazily, images in nJy."""

@@ -110,8 +110,9 @@ def generate(
         secret = sealing.open_secret(NAME, VERSION, split.tier, split.split)
     elif secret is None:
         raise DatasetError(
-            f"{split.split} is sealed: to make one of your own, keep its secret with --secret-file FILE "
-            "(the file is made where there is none); train and validation need no secret"
+            f"{split.split} is sealed: to make one of your own, keep its secret in a file: `skysynergy "
+            f"simulate sky --tier {split.tier} --split {split.split} --secret-file FILE` (the file is made "
+            "where there is none); train and validation need no secret"
         )
     else:
         seal = {"commitment": seal_of(split, secret)}
@@ -218,8 +219,13 @@ def _open(split: Split, path: Path) -> xarray.DataTree:
     return store.open_store(path)
 
 
-def fields(tree: xarray.DataTree, surveys: Sequence[str] = tuple(SURVEYS)) -> Iterator[Field]:
-    """The fields of an opened split, one at a time, with the exposures of these surveys."""
+def fields(
+    tree: xarray.DataTree, surveys: Sequence[str] = tuple(SURVEYS), *, pixels: bool = True
+) -> Iterator[Field]:
+    """The fields of an opened split, one at a time, with the exposures of these surveys.
+
+    Without `pixels`, images and masks are empty and nothing large is read.
+    """
     numbers = tree["scenes/field"].to_numpy()
     ids = tree["fields/id"].to_numpy()
     for number, identity in enumerate(ids):
@@ -232,7 +238,10 @@ def fields(tree: xarray.DataTree, surveys: Sequence[str] = tuple(SURVEYS)) -> It
                 group = tree[survey.group].to_dataset()
                 bands[survey.name] = group["band"].to_numpy()
                 for name in _SCENE_ARRAYS:
-                    arrays[f"{survey.group}/{name}"] = group[name][one].to_numpy()
+                    chosen = group[name][one]
+                    if not pixels and name in ("image", "mask"):
+                        chosen = chosen[..., :0, :0]
+                    arrays[f"{survey.group}/{name}"] = chosen.to_numpy()
                 for name in _FIELD_ARRAYS:
                     arrays[f"{survey.group}/{name}"] = group[name][number : number + 1].to_numpy()
         yield field_from_arrays(int(identity), float(tree.attrs["sky"]["width_arcsec"]), arrays, bands)

@@ -11,13 +11,12 @@ from __future__ import annotations
 import functools
 import json
 import math
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,12 +30,13 @@ from ..scoring.shear import shear_scorecard, shear_sums
 from ..simulators import quantisation, sky
 from ..simulators.randomness import generator
 from ..simulators.surveys import BANDS, SURVEYS
+from ..simulators.workers import worker_pool
 from ..version import __version__
 from .challenge import Challenge, Scenario, Track
 from .datasets import field_from_arrays
 from .method import Field, save_field
 from .names import choose
-from .run_method import MethodError
+from .run_method import REFUSED, MethodError
 from .sealing import new_secret
 from .shear import psf_ellipticity
 from .submissions import SubmissionError, Table, accept
@@ -45,6 +45,8 @@ __all__ = ["Run", "calibrate", "harness_field"]
 
 SPLIT = 3  # after those of the datasets
 FIELD_SECONDS = 3600  # a method that needs longer for one field is stopped
+START_SECONDS = 600  # and one that needs longer to be imported and made
+MIN_PAIRS = 4  # two pairs of fields to bootstrap over, of a scene and its partner each
 _SIGN_ID = (0x5EED, 0xF1E1D)
 
 
@@ -84,21 +86,27 @@ def calibrate(
         challenge: the shear challenge.
         method: ``module:Class``.
         scenario: what is drawn; one of the challenge's.
-        pairs: scenes, each drawn under +g and under −g; rounded up to whole fields.
+        pairs: scenes, each drawn under +g and under −g; at least 4, rounded up to whole fields.
         track: decides which exposures the method sees.
         secret: keys the sky; fresh from the operating system if None.
-        workers: processes that simulate; each runs the method in further fresh processes.
+        workers: processes that simulate, and die with this one; each runs the method in
+            further fresh processes.
         entry: name on the scorecard; that of the method's class if None.
         progress: whether to draw a progress bar; None for only on a terminal.
 
     Raises:
         UnknownNameError: for an unknown scenario or track.
-        ValueError: if fewer than two pairs are asked for.
-        MethodError: if the method fails on a field or answers something else than was asked.
+        ValueError: if fewer than four pairs are asked for.
+        MethodError: if the method is not found, before anything is drawn; if it fails on a field
+            or answers something else than was asked.
     """
     chosen = challenge.scenarios[choose("scenario", scenario, challenge.scenarios)]
-    if pairs < 2:
-        raise ValueError(f"the harness needs at least 2 pairs of scenes, not {pairs}")
+    seen = challenge.track(track)
+    if pairs < MIN_PAIRS:
+        raise ValueError(
+            f"the harness needs at least {MIN_PAIRS} pairs of scenes, two fields of partners, not {pairs}"
+        )
+    _require_method(method)
     # Fields of at most a hundred scenes, and at least ten pairs of fields to bootstrap over.
     scenes = min(chosen.sky.scenes_per_field, 2 * max(1, math.ceil(pairs / 20)))
     n_fields = math.ceil(pairs / scenes)
@@ -106,9 +114,7 @@ def calibrate(
     secret = secret or new_secret()
     tasks = [(number, sign) for number in range(n_fields) for sign in (1, -1)]
     order = generator(secret, "order", SPLIT).permutation(len(tasks))
-    run = functools.partial(
-        _measure, method=method, scenario=chosen, track=challenge.track(track), secret=secret
-    )
+    run = functools.partial(_measure, method=method, scenario=chosen, track=seen, secret=secret)
     started = time.monotonic()
     answers: dict[tuple[int, int], tuple[dict[str, float], complex, np.ndarray]] = {}
     disable = None if progress is None else not progress
@@ -118,20 +124,16 @@ def calibrate(
                 answers[tasks[k]] = run(tasks[k])
                 bar.update()
         else:
-            context = multiprocessing.get_context("spawn")
-            with ProcessPoolExecutor(min(workers, len(tasks)), context) as pool:
-                futures = {pool.submit(run, tasks[k]): tasks[k] for k in order}
-                try:
+            try:
+                with worker_pool(min(workers, len(tasks))) as pool:
+                    futures = {pool.submit(run, tasks[k]): tasks[k] for k in order}
                     for future in as_completed(futures):
                         answers[futures[future]] = future.result()
                         bar.update()
-                except BrokenProcessPool as error:
-                    raise MethodError(
-                        f"a worker died, perhaps for lack of memory: use fewer workers than {workers}"
-                    ) from error
-                except BaseException:
-                    pool.shutdown(cancel_futures=True)
-                    raise
+            except BrokenProcessPool as error:
+                raise MethodError(
+                    f"a worker died, perhaps for lack of memory: use fewer workers than {workers}"
+                ) from error
     columns = _accepted(challenge, [answers[task][0] for task in tasks], method)
     true = np.array([[answers[task][1].real, answers[task][1].imag] for task in tasks])
     estimated = np.stack([columns["g1"], columns["g2"]], axis=1)
@@ -143,7 +145,7 @@ def calibrate(
     scorecard = shear_scorecard(
         sums,
         use="calibrate",
-        track=challenge.track(track).name,
+        track=seen.name,
         tier=f"{n_fields * scenes} pairs",
         split=scenario,
         entry=entry or method.rpartition(":")[2],
@@ -195,18 +197,43 @@ def _measure(
     with tempfile.TemporaryDirectory(prefix="skysynergy-") as folder:
         given, out = Path(folder) / "field.npz", Path(folder) / "answer.json"
         save_field(given, field)
-        command = [sys.executable, "-m", f"{__package__}.run_method", method, str(given), str(out)]
-        environment = {"OMP_NUM_THREADS": "1"} | os.environ
-        try:
-            done = subprocess.run(
-                command, env=environment, capture_output=True, text=True, timeout=FIELD_SECONDS, check=False
-            )
-        except subprocess.TimeoutExpired as error:
-            raise MethodError(f"{method} took longer than {FIELD_SECONDS} s for one field") from error
-        if done.returncode != 0 or not out.exists():
-            said = "\n".join(done.stderr.strip().splitlines()[-12:]) or "it said nothing"
-            raise MethodError(f"{method} failed on a field (exit code {done.returncode}):\n{said}")
+        _in_fresh_process(method, given, out, seconds=FIELD_SECONDS)
+        if not out.exists():
+            raise MethodError(f"{method} ended without an answer for a field")
         return json.loads(out.read_text()), shear, psf_ellipticity(field)
+
+
+def _require_method(method: str) -> None:
+    """Find and make the method once, so that a slip is told before anything is drawn."""
+    _in_fresh_process(method, seconds=START_SECONDS)
+
+
+def _in_fresh_process(method: str, *files: Path, seconds: float) -> None:
+    """Start `run_method`, and tell how it failed if it did."""
+    command = [sys.executable, "-m", f"{__package__}.run_method", method, *map(str, files)]
+    environment = {"OMP_NUM_THREADS": "1"} | os.environ
+    doing = ("on a field", "for one field") if files else ("to be made", "to be imported and made")
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=seconds,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise MethodError(f"{method} took longer than {seconds} s {doing[1]}") from error
+    said = "\n".join(done.stderr.strip().splitlines()[-12:])
+    if done.returncode == REFUSED and said:
+        raise MethodError(said)
+    if done.returncode < 0:
+        told = f"{method} was killed by signal {-done.returncode} (out of memory?)"
+        raise MethodError(f"{told}:\n{said}" if said else told)
+    if done.returncode != 0:
+        told = f"{method} failed {doing[0]} (exit code {done.returncode})"
+        raise MethodError(f"{told}:\n{said or 'it said nothing'}")
 
 
 def _accepted(challenge: Challenge, answers: list[dict[str, float]], method: str) -> dict[str, np.ndarray]:

@@ -16,7 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ..scoring.metrics import DECISION_LEVEL, Metric, Requirement
 from ..scoring.scorecard import Scorecard
-from .canvas import write_whole
+from .files import write_whole
 from .typography import measured
 
 __all__ = ["FigureFile", "Section", "Step", "write_report"]

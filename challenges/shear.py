@@ -19,7 +19,7 @@ from ..scoring.shear import shear_scorecard, shear_sums
 from ..simulators.sky import Sky
 from ..version import __version__
 from .challenge import Challenge, Scenario, Track
-from .datasets import Split, open_split, open_truth
+from .datasets import Split, fields, open_split, open_truth
 from .method import Field
 from .shear_submission import SHEAR_SUBMISSION
 from .submissions import Table
@@ -84,7 +84,8 @@ class Shear(Challenge):
         order = np.searchsorted(np.sort(truth["fields/id"].to_numpy()), self.ids(tier, split))
         by_id = np.argsort(truth["fields/id"].to_numpy())[order]
         true = np.stack([truth[f"fields/{g}"].to_numpy()[by_id] for g in ("g1", "g2")], axis=1)
-        psf = np.array([psf_ellipticity(field) for field in self.fields(tier, split, track)])
+        given = fields(self.open(tier, split), self.track(track).surveys, pixels=False)
+        psf = np.array([psf_ellipticity(field) for field in given])
         sums = shear_sums(
             np.arange(len(true)),
             true,

@@ -124,7 +124,14 @@ def five_sigma_depth(band: Band, exposure_s: float, fwhm_eff_arcsec: float, vari
         exposure_s: exposure time, s.
         fwhm_eff_arcsec: FWHM of the Gaussian of the same noise-equivalent area, arcsec.
         variance_e2: variance of one pixel without the source, electrons^2: sky, dark, read-outs.
+
+    Raises:
+        ValueError: if one of the last three is not positive.
     """
+    given = {"seeing": fwhm_eff_arcsec, "exposure time": exposure_s, "variance": variance_e2}
+    for what, value in given.items():
+        if not 0 < value < math.inf:
+            raise ValueError(f"the {what} of a visit in {band.name} must be positive, not {value}")
     n_eff = _pixels_in_psf(band, fwhm_eff_arcsec)
     electrons = (25.0 + math.sqrt(625.0 + 100.0 * n_eff * variance_e2)) / 2.0
     return band.zero_point - 2.5 * math.log10(electrons / exposure_s)

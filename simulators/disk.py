@@ -76,9 +76,15 @@ def disk_full(path: Path, doing: str, needed: int, whole: int = 0) -> Iterator[N
         ) from error
 
 
-def damaged(path: Path, problems: Sequence[str]) -> StoreError:
-    """The error to raise about a damaged store: its problems, and how to mend it."""
-    if (path / WORK).exists():
+def damaged(path: Path, problems: Sequence[str], *, in_shards: bool = True) -> StoreError:
+    """The error to raise about a damaged store: its problems, and how to mend it.
+
+    Arguments:
+        path: of the store.
+        problems: what is wrong, and where.
+        in_shards: whether an unfinished store is whole again once these shards are rewritten.
+    """
+    if in_shards and (path / WORK).exists():
         remedy = f"Delete {path / WORK_RECEIPTS}/<shard>.json (six digits) of each and run again"
     else:
         remedy = "Delete the store, and simulate or download it again"

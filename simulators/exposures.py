@@ -80,7 +80,7 @@ def pixels_across(width_arcsec: float, survey: Survey) -> int:
         ValueError: if the width is not a positive multiple of 0.6″, the smallest that is a
             whole number of pixels in every survey.
     """
-    if not width_arcsec > 0 or abs(width_arcsec / 0.6 - round(width_arcsec / 0.6)) > 1e-9:
+    if not 0.5 < width_arcsec < 1e4 or abs(width_arcsec / 0.6 - round(width_arcsec / 0.6)) > 1e-9:
         raise ValueError(f"a scene is a multiple of 0.6 arcsec wide, not {width_arcsec}")
     return round(width_arcsec / survey.pixel_arcsec)
 

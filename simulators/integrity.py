@@ -11,7 +11,7 @@ import zarr
 from tqdm import tqdm
 
 from .disk import damaged
-from .hierarchy import layout_of, member_array, open_root, shard_file
+from .hierarchy import check_members, layout_of, member_array, open_root, shard_file
 from .layout import RECEIPTS, StoreError, sha256_of, some
 from .ragged import read_part
 from .receipts import data_files, finished_receipts, items_of, work_receipts
@@ -34,6 +34,7 @@ def verify(path: Path, shards: Iterable[int] | None = None, *, progress: bool | 
     """
     path = Path(path)
     root, (layout, described) = open_root(path), layout_of(path)
+    check_members(path, root, described)
     finished = "content_sha256" in root.attrs
     receipts = finished_receipts(path, root, described) if finished else work_receipts(path)
     chosen = sorted(receipts) if shards is None else list(shards)

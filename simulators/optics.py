@@ -47,8 +47,9 @@ def psf_image(visit: Visit, rng: np.random.Generator | None) -> np.ndarray:
     """
     band = BANDS[visit.band]
     survey = SURVEYS[band.survey]
-    if not np.isfinite(visit.fwhm_arcsec) or visit.fwhm_arcsec <= 0:
-        raise ValueError(f"the seeing of a visit in {visit.band} must be positive, not {visit.fwhm_arcsec}")
+    if not 0 < visit.fwhm_eff_arcsec < np.inf:
+        seeing = visit.fwhm_eff_arcsec
+        raise ValueError(f"the seeing of a visit in {visit.band} must be positive, not {seeing}")
     if visit.fwhm_arcsec < survey.pixel_arcsec / survey.psf_oversampling:
         raise ValueError(
             f"a FWHM of {visit.fwhm_arcsec} arcsec in {visit.band} is below the "

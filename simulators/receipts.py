@@ -16,8 +16,8 @@ import numpy as np
 import zarr
 
 from .disk import WORK_RECEIPTS, damaged, file_sizes
-from .hierarchy import member_array, write_whole
-from .layout import RECEIPTS, sha256_of
+from .hierarchy import FOLDED, member_array, write_whole
+from .layout import RECEIPTS, sha256_of, some
 
 __all__ = [
     "check_receipts",
@@ -44,12 +44,9 @@ def fold_receipts(
     hashes = "".join(receipt["sha256"][item] for receipt in receipts for item in items)
     sha256 = np.frombuffer(bytes.fromhex(hashes), np.uint8).reshape(len(receipts), -1, 32)
     rows = [[r["rows"][table["path"]] for table in described["tables"]] for r in receipts]
-    for name, dims, values in (
-        ("sha256", ("shard", "item", "byte"), sha256),
-        ("rows", ("shard", "table"), np.array(rows, np.int64)),
-        ("files", ("file", "member_number_bytes"), data_files(path, members)),
-    ):
-        write_whole(root, f"{RECEIPTS}/{name}", dims, values, {})
+    folded = {"sha256": sha256, "rows": np.array(rows, np.int64), "files": data_files(path, members)}
+    for name, values in folded.items():
+        write_whole(root, f"{RECEIPTS}/{name}", FOLDED[name], values, {})
 
 
 def finished_receipts(
@@ -75,9 +72,14 @@ def finished_receipts(
 
 
 def check_receipts(path: Path, root: zarr.Group, described: Mapping[str, Any]) -> None:
-    """Raise a `StoreError` if layout and receipts don't have the hash of the finished store."""
-    if content_hash(path, root, described) != root.attrs["content_sha256"]:
-        raise damaged(path, [f"{RECEIPTS} or content_sha256 changed since they were written"])
+    """Raise a `StoreError` unless layout and receipts have the store's hash, and its root the attributes."""
+    if content_hash(path, root, described) != root.attrs.get("content_sha256"):
+        problem = f"{RECEIPTS} or content_sha256 changed since they were written"
+        raise damaged(path, [problem], in_shards=False)
+    written, found = described["attributes"], root.attrs.asdict()
+    if changed := [name for name in written if name not in found or found[name] != written[name]]:
+        problem = f"the root's attributes changed since they were written: {some(changed)}"
+        raise damaged(path, [problem], in_shards=False)
 
 
 def content_hash(path: Path, root: zarr.Group, described: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ from .layout import Array, Column, Constant, Layout, Table
 from .randomness import generator
 from .scenes import Arrangement, Sources, draw_scene, rotated_90, sheared
 from .stream import Shard
-from .surveys import BANDS, SURVEYS
+from .surveys import BANDS, SURVEYS, find_band
 
 __all__ = ["Sky", "field_shear", "layouts", "opaque_id", "simulate_field", "simulate_shard"]
 
@@ -60,6 +60,12 @@ class Sky:
             raise ValueError(
                 f"a sky has at least one field of one scene, not {self.n_fields} x {self.scenes_per_field}"
             )
+        if not self.visits:
+            raise ValueError("a sky needs visits, such as {'i': 10}")
+        for name, count in self.visits.items():
+            find_band(name)
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise ValueError(f"count of {name} visits is {count!r}: it has to be a positive integer")
         if not 0 <= self.shear_range[0] <= self.shear_range[1] < 1:
             raise ValueError(f"shear_range is 0 <= smallest <= largest < 1, not {self.shear_range}")
         if self.partners and self.scenes_per_field % 2:

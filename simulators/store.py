@@ -19,7 +19,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
@@ -28,6 +28,7 @@ from ..version import __version__
 from .disk import PARTS, WORK, WORK_RECEIPTS, damaged, disk_full, file_sizes, replace_file, sync
 from .hierarchy import (
     SCHEMA,
+    check_members,
     layout_of,
     member_array,
     open_root,
@@ -44,7 +45,10 @@ from .receipts import check_receipts, content_hash, fold_receipts, work_receipts
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["create", "finish", "open_store", "pending", "write_shard"]
+__all__ = ["SOFTWARE", "create", "finish", "open_store", "pending", "write_shard"]
+
+SOFTWARE = ("lock",)
+"""Attributes of a layout that tell what it is made with: a complete store is whole with any other."""
 
 
 def create(path: Path, layout: Layout) -> None:
@@ -58,17 +62,20 @@ def create(path: Path, layout: Layout) -> None:
         layout: what it will hold.
 
     Raises:
-        StoreError: if something else is at `path`: another layout, a store begun with another
-            version of this code or of NumPy (which may draw other numbers), or no store; or if
-            the disk is full.
+        StoreError: if something else is at `path`: another layout, a store begun but not completed with
+            other versions of this code, NumPy or what `SOFTWARE` tells (which may draw other
+            numbers), a damaged store, or no store; or if the disk is full.
     """
     path = Path(path)
     described = json.loads(json.dumps(describe(layout)))
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        root = open_root(path)
-        found = list(differences(layout_of(path)[1], described))
-        if not root.attrs["complete"]:
-            found += list(differences({k: root.attrs[k] for k in _versions()}, _versions()))
+        root, (_, here) = open_root(path), layout_of(path)
+        check_members(path, root, here)
+        if root.attrs["complete"]:
+            found = list(differences(_without_software(here), _without_software(described)))
+        else:
+            found = list(differences(here, described))
+            found += differences({k: root.attrs.get(k) for k in _versions()}, _versions())
         if found:
             raise StoreError(
                 f"{path} was begun otherwise: {'; '.join(found)}. Ask for the same again to resume it, "
@@ -101,13 +108,19 @@ def _versions() -> dict[str, str]:
     return {"code_version": __version__, "numpy_version": np.__version__}
 
 
+def _without_software(described: Mapping[str, Any]) -> dict[str, Any]:
+    attributes = {name: value for name, value in described["attributes"].items() if name not in SOFTWARE}
+    return {**described, "attributes": attributes}
+
+
 def pending(*paths: Path) -> list[int]:
     """The shards that are still to be written in at least one of the stores at `paths`.
 
     A shard counts as written when it has a receipt and its files have the sizes told there.
 
     Raises:
-        StoreError: if there is no store, or the stores differ in their number of shards.
+        StoreError: if there is no store, the stores differ in their number of shards, or groups or arrays
+            are gone or broken.
     """
     if len({layout_of(Path(path))[0].n_shards for path in paths}) > 1:
         raise StoreError(f"stores written together need as many shards: {some(paths)}")
@@ -115,8 +128,9 @@ def pending(*paths: Path) -> list[int]:
 
 
 def _pending(path: Path) -> set[int]:
-    layout, _ = layout_of(path)
-    if "content_sha256" in open_root(path).attrs:
+    root, (layout, described) = open_root(path), layout_of(path)
+    check_members(path, root, described)
+    if "content_sha256" in root.attrs:
         return set()
     sizes = {array.path: file_sizes(path / array.path) for array in layout.arrays}
     parts = file_sizes(path / PARTS)
@@ -244,17 +258,19 @@ def finish(path: Path) -> None:
 def open_store(path: Path) -> xarray.DataTree:
     """Open a finished store lazily: nothing is read until it is indexed.
 
-    Checks that every file is there with its right size, so that nothing missing reads as zeros;
-    what changed inside a file is for `integrity.verify` to find.
+    Checks the metadata, and that every file is there with its right size, so that nothing missing
+    reads as zeros. What changed inside a file is found where it is read, by its checksum, or by
+    `integrity.verify`.
 
     Returns:
         The groups of the layout, with the root's attributes. Times are plain numbers.
 
     Raises:
         StoreError: if there is no store, it isn't complete, it was made by a version of this
-            code with another schema, or files are missing or cut short.
+            code with another schema, or files are missing, cut short or, of metadata, changed.
+            Indexing an array raises one if what is read was damaged.
     """
-    import xarray  # here, because writing needs none of it
+    from .opening import open_tree  # here, because writing needs no xarray
 
     path = Path(path)
     root, (_, described) = open_root(path), layout_of(path)
@@ -262,8 +278,8 @@ def open_store(path: Path) -> xarray.DataTree:
         raise StoreError(
             f"{path} is incomplete: the simulation did not finish. Run the same command again to resume it"
         )
+    check_members(path, root, described)
     check_receipts(path, root, described)
     if problems := file_problems(path, root, described):
         raise damaged(path, problems)
-    tree = xarray.open_datatree(path, engine="zarr", consolidated=False, chunks=None, decode_times=False)
-    return tree.drop_nodes(RECEIPTS)
+    return open_tree(path).drop_nodes(RECEIPTS)

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +14,7 @@ from tqdm import tqdm
 from .hierarchy import layout_of, open_root
 from .layout import StoreError
 from .store import pending, write_shard
+from .workers import worker_pool
 
 __all__ = ["Shard", "write_stream"]
 
@@ -70,24 +66,16 @@ def write_stream(
                 _write_pending(paths, simulate, index)
                 bar.update()
             return
-        context = multiprocessing.get_context("spawn")
-        reader, lifeline = context.Pipe(duplex=False)
-        with ProcessPoolExecutor(min(workers, len(left)), context, _follow, (reader,)) as pool:
-            try:
+        try:
+            with worker_pool(min(workers, len(left))) as pool:
                 for future in as_completed([pool.submit(_write_pending, paths, simulate, i) for i in left]):
                     future.result()
                     bar.update()
-            except BrokenProcessPool as error:
-                raise StoreError(
-                    f"a worker died while writing {paths[0]}, perhaps for lack of memory: run again, with "
-                    f"fewer workers than {workers} if it recurs; finished shards are kept"
-                ) from error
-            except Exception:
-                pool.shutdown(cancel_futures=True)
-                raise
-            except BaseException:
-                lifeline.close()
-                raise
+        except BrokenProcessPool as error:
+            raise StoreError(
+                f"a worker died while writing {paths[0]}, perhaps for lack of memory: run again, with "
+                f"fewer workers than {workers} if it recurs; finished shards are kept"
+            ) from error
 
 
 def _write_pending(paths: Sequence[Path], simulate: Callable[[int], Sequence[Shard]], index: int) -> None:
@@ -100,14 +88,3 @@ def _write_pending(paths: Sequence[Path], simulate: Callable[[int], Sequence[Sha
     for path, shard in zip(paths, shards, strict=True):
         if "content_sha256" not in open_root(path).attrs:
             write_shard(path, index, shard.arrays, shard.tables)
-
-
-def _follow(lifeline: Connection) -> None:
-    """Let this worker die when its parent does, however that died, or closes the line."""
-
-    def watch() -> None:
-        wait([lifeline])
-        os._exit(1)
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
-    threading.Thread(target=watch, daemon=True).start()

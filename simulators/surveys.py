@@ -106,6 +106,11 @@ class Survey:
     psf_width_arcsec: float
     bands: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        if not 0 < self.pixel_arcsec < math.inf:
+            width = self.pixel_arcsec
+            raise ValueError(f"a pixel of {self.name} must have a positive width, not {width} arcsec")
+
     @property
     def area_cm2(self) -> float:
         """Collecting area, cm^2."""
@@ -161,7 +166,8 @@ SURVEYS: dict[str, Survey] = {s.name: s for s in (_LSST, _EUCLID_VIS, _EUCLID_NI
 # (zodiacal). NISP sky: medians in flight, Cuillandre et al. (2025, ERO) Table 2. LSST exposure: one 30 s
 # visit (surveycodex gives ten-year totals). VIS 565 s, NISP 112 s: Scaramella et al. (2022) sec. 4.1,
 # one of four dithers. LSST fwhm_eff: SMTN-002, fiducial at zenith; fwhm = 0.822 fwhm_eff + 0.052.
-# Euclid fwhm: 0.17" (Cropper et al. 2016), NISP Cuillandre et al. (2025) Table 2.
+# Euclid fwhm: of a star's image, pixel included: VIS 0.17" (Cropper et al. 2016), NISP that of our own PSF
+# (0.48" in stacked images, Cuillandre et al. 2025, Table 2, is widened by the stacking).
 # Euclid fwhm_eff: GalSim 2.8 images of an obscured Airy disk averaged over the curve, a
 # 0.10" Gaussian (optics, jitter, diffusion; it brings VIS to 0.166" with its pixel) and the pixel.
 #          name  survey        curve         nm       zero     sky    s     fwhm   fwhm_eff
@@ -217,7 +223,8 @@ def mag_from_flux(flux: ArrayLike) -> NDArray[np.float64]:
     """
     nanojansky = np.asarray(flux, dtype=float)
     if not np.all(nanojansky > 0):
-        raise ValueError("only a positive flux has a magnitude: mask the others first")
+        first = nanojansky[~(nanojansky > 0)].flat[0]
+        raise ValueError(f"only a positive flux has a magnitude, not {first} nJy: mask the others first")
     return AB_ZERO_POINT - 2.5 * np.log10(nanojansky)
 
 

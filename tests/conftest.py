@@ -109,7 +109,12 @@ def empty_sky(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def cli() -> SimpleNamespace:
-    """The command line in this process: ``call``; ``works`` gives what is printed, ``fails`` what is said."""
+    """The command line in this process.
+
+    ``call`` runs a command; ``works`` gives what it prints, and ``fails`` what it says when it is
+    refused; ``parse`` gives the values of its options and runs nothing.
+    """
+    from click import Context
     from click.testing import CliRunner, Result
     from skysynergy.cli import main
 
@@ -129,4 +134,10 @@ def cli() -> SimpleNamespace:
         assert "Traceback" not in done.stderr
         return done.stderr
 
-    return SimpleNamespace(call=call, works=works, fails=fails)
+    def parse(name: str, *words: str) -> dict[str, object]:
+        # As a command of `main`: click keeps what the first context of a command says of --help.
+        parent = Context(main, **main.context_settings)
+        with main.commands[name].make_context(name, list(words), parent) as context:
+            return context.params
+
+    return SimpleNamespace(call=call, works=works, fails=fails, parse=parse)

@@ -1,5 +1,6 @@
 """The promise of the store: it hands out what was written, and nothing that wasn't."""
 
+import pickle
 import warnings
 from dataclasses import replace
 
@@ -55,6 +56,24 @@ def test_opening_reads_lazily(done):
     assert image[3].values.shape == (3, 6, 5) and not image.variable._in_memory
 
 
+def test_any_way_of_indexing_gives_what_numpy_gives(done, sky):
+    whole = np.concatenate([sky.simulate(index)[0].arrays["lsst/image"] for index in range(6)])
+    image = pickle.loads(pickle.dumps(open_store(done[0])["lsst/image"]))  # noqa: S301 our own
+    for key in [
+        (3, 0),
+        (slice(4, 20, 3), 1),
+        ([5, 2, 2], slice(None), -1),
+        (slice(None, None, -2),),
+        -22,
+        (),
+    ]:
+        np.testing.assert_array_equal(image[key].to_numpy(), whole[key], strict=True)
+    points = xarray.DataArray([3, 21, 3], dims="point"), xarray.DataArray([0, 2, 1], dims="point")
+    np.testing.assert_array_equal(image[points], whole[[3, 21, 3], [0, 2, 1]])
+    with pytest.raises(IndexError):
+        image[22].to_numpy()
+
+
 def test_one_shard_may_be_larger_than_the_store(tmp_path):
     path = tmp_path / "small.zarr"
     layout = Layout([Array("g/a", ("field", "x"), (3, 2), "float32")], [], 6, 3, 8)
@@ -99,6 +118,27 @@ def test_another_layout_is_refused(begun, sky, monkeypatch):
     monkeypatch.setattr(np, "__version__", "9.9")
     with pytest.raises(StoreError, match="numpy_version"):
         create(begun[0], layout)
+
+
+def test_a_complete_store_outlives_an_upgrade_of_libraries(sky, tmp_path):
+    def locked(lock, **attributes):
+        layout = sky.layouts()[0]
+        return replace(layout, attributes={**layout.attributes, "lock": lock, **attributes})
+
+    path = tmp_path / "locked.zarr"
+    create(path, locked("numpy==1"))
+    with pytest.raises(StoreError, match="lock is numpy==1 in the store, numpy==2 is asked for"):
+        create(path, locked("numpy==2"))
+    for index in range(6):
+        shard = sky.simulate(index)[0]
+        write_shard(path, index, shard.arrays, shard.tables)
+    finish(path)
+    create(path, locked("numpy==2"))
+    with pytest.raises(
+        StoreError, match="otherwise: attributes: version is 1 in the store, 2 is asked for. "
+    ):
+        create(path, locked("numpy==2", version="2"))
+    assert open_store(path).attrs["lock"] == "numpy==1"
 
 
 def test_a_folder_that_is_no_store_is_left_alone(tmp_path, sky):

@@ -1,0 +1,50 @@
+"""Pools of worker processes that die with the process that started them, however that died."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection, wait
+
+__all__ = ["worker_pool"]
+
+
+@contextmanager
+def worker_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Spawned processes that end what they do when something fails, and die when this one does.
+
+    Every worker holds one end of a pipe, the lifeline, and this process the other: the system
+    closes it even when this process is killed. After an exception, tasks not yet begun are
+    cancelled; after an interrupt, the workers die at once.
+    """
+    context = multiprocessing.get_context("spawn")
+    reader, lifeline = context.Pipe(duplex=False)
+    try:
+        with ProcessPoolExecutor(workers, context, _follow, (reader,)) as pool:
+            try:
+                yield pool
+            except Exception:
+                pool.shutdown(cancel_futures=True)
+                raise
+            except BaseException:
+                lifeline.close()
+                raise
+    finally:
+        lifeline.close()
+        reader.close()
+
+
+def _follow(lifeline: Connection) -> None:
+    """Let this worker die when its parent does, however that died, or closes the line."""
+
+    def watch() -> None:
+        wait([lifeline])
+        os._exit(1)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    threading.Thread(target=watch, daemon=True).start()
