@@ -3,7 +3,7 @@
     .venv/bin/python docs/results/shear_calibration.py
     .venv/bin/python docs/results/shear_calibration.py --scenario field --pairs 600
 
-All of it takes about an hour on two cores; one scenario with fewer pairs is quicker.
+All of it takes about an hour and a half on two cores; one scenario with fewer pairs is quicker.
 """
 
 from __future__ import annotations
