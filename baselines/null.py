@@ -15,8 +15,8 @@ class NullShear(Baseline):
     """The shear method ``null``: no shear, with the scatter of cosmic shear as its error.
 
     Attributes:
-        scatter: standard deviation claimed for each component; 0.02 is typical of the shear
-            of a galaxy by large-scale structure (Kilbinger 2015, Rep. Prog. Phys. 78, 086901).
+        scatter: standard deviation claimed for each component; 0.02 is our choice,
+            of the order of the shear of a galaxy by large-scale structure.
     """
 
     name: str = "null"

@@ -47,7 +47,6 @@ SPLIT = 3  # after those of the datasets
 FIELD_SECONDS = 3600  # a method that needs longer for one field is stopped
 START_SECONDS = 600  # and one that needs longer to be imported and made
 MIN_PAIRS = 4  # two pairs of fields to bootstrap over, of a scene and its partner each
-_SIGN_ID = (0x5EED, 0xF1E1D)
 
 
 @dataclass(frozen=True)
@@ -183,9 +182,8 @@ def harness_field(
             step = arrays[f"{group}/step"][scene, exposure]
             flux[scene, exposure] = quantisation.decode(codes[scene, exposure], step, pattern)
         arrays[f"{group}/image"] = flux
-        visits = [b for b in BANDS if BANDS[b].survey == name for _ in range(scenario.sky.visits.get(b, 0))]
-        bands[name] = np.array([BANDS[b].code for b in visits])
-    identity = sky.opaque_id(secret, "harness", number, _SIGN_ID[sign > 0])
+        bands[name] = np.array([BANDS[b].code for b in sky.exposure_bands(scenario.sky, name)])
+    identity = sky.opaque_id(secret, "harness", number, int(sign > 0))
     return field_from_arrays(identity, scenario.sky.width_arcsec, arrays, bands), shear
 
 

@@ -19,7 +19,7 @@ from ..scoring.shear import shear_scorecard, shear_sums
 from ..simulators.sky import Sky
 from ..version import __version__
 from .challenge import Challenge, Scenario, Track
-from .datasets import Split, fields, open_split, open_truth
+from .datasets import DatasetError, Split, fields, open_split, open_truth
 from .method import Field
 from .shear_submission import SHEAR_SUBMISSION
 from .submissions import Table
@@ -80,11 +80,11 @@ class Shear(Challenge):
         """
         where = Split.of(tier, split)
         columns = self.read(predictions, tier, split, track)
-        truth = open_truth(where)
-        order = np.searchsorted(np.sort(truth["fields/id"].to_numpy()), self.ids(tier, split))
-        by_id = np.argsort(truth["fields/id"].to_numpy())[order]
-        true = np.stack([truth[f"fields/{g}"].to_numpy()[by_id] for g in ("g1", "g2")], axis=1)
-        given = fields(self.open(tier, split), self.track(track).surveys, pixels=False)
+        data, truth = open_split(where), open_truth(where)
+        if not np.array_equal(data["fields/id"], truth["fields/id"]):
+            raise DatasetError(f"{where.truth} is not the truth of {where.data}: make both again")
+        true = np.stack([truth[f"fields/{g}"].to_numpy() for g in ("g1", "g2")], axis=1)
+        given = fields(data, self.track(track).surveys, pixels=False)
         psf = np.array([psf_ellipticity(field) for field in given])
         sums = shear_sums(
             np.arange(len(true)),
@@ -102,7 +102,7 @@ class Shear(Challenge):
             entry=entry,
             provenance={
                 "code": __version__,
-                "dataset": open_split(where).attrs["content_sha256"],
+                "dataset": data.attrs["content_sha256"],
                 "submission": _digest(predictions, columns),
             },
         )

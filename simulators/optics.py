@@ -22,8 +22,8 @@ from .surveys import BANDS, SURVEYS, Band, Survey
 
 __all__ = ["effective_pixels", "pixel_response", "psf_image"]
 
-# Rms per component of the ellipticity of the atmospheric PSF of one 30 s LSST visit
-# (Jee & Tyson 2011, PASP 123, 596, table 2: 0.01-0.02 after the optics are aligned).
+# Rms per component of the ellipticity of the PSF of one 30 s LSST visit: our choice, of the order
+# that Jee & Tyson (2011, PASP 123, 596) simulate.
 # Exposures that stand for several visits keep the ellipticity of one, which is the harder case.
 ATMOSPHERE_E_RMS = 0.015
 # Jitter and charge diffusion of Euclid, as one Gaussian: with diffraction and the pixel it

@@ -23,7 +23,7 @@ from .scenes import Arrangement, Sources, draw_scene, rotated_90, sheared
 from .stream import Shard
 from .surveys import BANDS, SURVEYS, find_band
 
-__all__ = ["Sky", "field_shear", "layouts", "opaque_id", "simulate_field", "simulate_shard"]
+__all__ = ["Sky", "exposure_bands", "field_shear", "layouts", "opaque_id", "simulate_field", "simulate_shard"]
 
 _TRUTH_ARRAYS = ("x", "y", "z", "spectrum", "flux", "half_light_arcsec", "sersic_n", "e1", "e2")
 
@@ -75,6 +75,11 @@ class Sky:
     def describe(self) -> dict[str, Any]:
         """Plain numbers and text, for the attributes of a store and for a commitment."""
         return asdict(self) | {"visits": dict(self.visits), "shear_range": list(self.shear_range)}
+
+
+def exposure_bands(sky: Sky, survey: str) -> list[str]:
+    """The band of each exposure of a survey, in the order in which exposures are stored."""
+    return [b for b in BANDS if BANDS[b].survey == survey for _ in range(sky.visits.get(b, 0))]
 
 
 def opaque_id(secret: bytes, kind: str, *indices: int) -> int:
@@ -207,7 +212,7 @@ def layouts(sky: Sky, *, scenes_per_shard: int, attributes: Mapping[str, Any]) -
     ]
     constants, truth_tables = [], [_source_table()]
     for survey in SURVEYS.values():
-        bands = [b for b in BANDS if BANDS[b].survey == survey.name for _ in range(sky.visits.get(b, 0))]
+        bands = exposure_bands(sky, survey.name)
         if not bands:
             continue
         e, size = len(bands), pixels_across(sky.width_arcsec, survey)

@@ -72,7 +72,7 @@ def test_maps_surveys_and_psfs_bring_no_bias(make, bands, streak):
 
 @pytest.mark.parametrize("n", [1.0, 4.0])
 def test_the_colour_of_a_galaxy_brings_no_bias(make, n):
-    """Bands see different fluxes: a weight that depended on band and frequency would give m = -0.7 %."""
+    """Bands see different fluxes: a weight by band and frequency would not commute with shear."""
     colour = np.ones(10)
     colour[BANDS["VIS"].code] = 3.0
     scenes = [replace(one, flux=one.flux * colour) for one in ring(make, n=n, size=0.2)]
