@@ -260,3 +260,15 @@ class TestSealed:
         assert set(challenge.read(given, *TEST)) == {"g1", "g2", "cov11", "cov22", "cov12"}
         with pytest.raises(DatasetError, match="sealed until"):
             challenge.score(given, *TEST)
+
+
+def test_pixels_are_small_on_disk(little_sky, record_property):
+    data = Split.of("tiny", "train").data
+    stored = pixels = 0
+    for name in GROUPS:
+        for array in ("image", "mask"):
+            folder = data / name / array
+            stored += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        pixels += zarr.open_array(data / name / "image", mode="r").size
+    record_property("bytes per pixel", stored / pixels)
+    assert 0.5 < stored / pixels < 1.5
