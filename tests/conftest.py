@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -38,6 +38,15 @@ def pytest_runtest_setup() -> None:
     torch = sys.modules.get("torch")
     if torch is not None:
         torch.set_num_threads(1)
+
+
+@pytest.fixture
+def record_figure(record_property: Callable[[str, object], None]) -> Callable[[str, float], None]:
+    """Keep what a test measured, by name, for docs/results/physics.py.
+
+    As a plain float: pytest-xdist cannot send a scalar of numpy from a worker, and the worker dies of it.
+    """
+    return lambda name, value: record_property(name, float(value))
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
     .venv/bin/python docs/results/physics.py
 
-A test names a figure with pytest's ``record_property`` and asserts its limit; this script only collects
+A test names a figure with the fixture ``record_figure`` and asserts its limit; this script only collects
 them. It takes about two minutes on one core.
 """
 

@@ -40,9 +40,9 @@ def bias(make, scenes, bands, **options) -> tuple[float, float]:
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("n", SERSIC_INDICES)
-def test_isolated_galaxies_without_noise_have_no_bias(make, n, size, record_property):
+def test_isolated_galaxies_without_noise_have_no_bias(make, n, size, record_figure):
     m, c = bias(make, ring(make, n=n, size=size), [("i", [np.eye(2)])], seed=1)
-    record_property("m", m)
+    record_figure("m", m)
     # 1e-3 is what is asked for. The smallest is the hardest: beside the kernel's 0.6 arcsec and the PSF it
     # responds a twentieth as much as the largest, so all that is cut off or interpolated counts twenty times.
     assert abs(m) < 1e-3

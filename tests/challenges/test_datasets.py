@@ -262,7 +262,7 @@ class TestSealed:
             challenge.score(given, *TEST)
 
 
-def test_pixels_are_small_on_disk(little_sky, record_property):
+def test_pixels_are_small_on_disk(little_sky, record_figure):
     data = Split.of("tiny", "train").data
     stored = pixels = 0
     for name in GROUPS:
@@ -270,5 +270,5 @@ def test_pixels_are_small_on_disk(little_sky, record_property):
             folder = data / name / array
             stored += sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         pixels += zarr.open_array(data / name / "image", mode="r").size
-    record_property("bytes per pixel", stored / pixels)
+    record_figure("bytes per pixel", stored / pixels)
     assert 0.5 < stored / pixels < 1.5

@@ -50,7 +50,7 @@ def by_hand(true, estimated, weight, psf=None):
 
 @pytest.mark.parametrize("with_psf", [False, True])
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_bias_is_that_of_a_regression_by_hand(sky, with_psf, weighted, record_property):
+def test_the_bias_is_that_of_a_regression_by_hand(sky, with_psf, weighted, record_figure):
     weight = sky["weight"] if weighted else np.ones(200)
     psf = sky["psf"] if with_psf else None
     # Clusters of three fields: how fields are grouped does not change the fit.
@@ -59,7 +59,7 @@ def test_the_bias_is_that_of_a_regression_by_hand(sky, with_psf, weighted, recor
     expected = by_hand(sky["true"], sky["estimated"], weight, psf)
     names = ("m1", "m2", "c1", "c2", "alpha")[: expected.size]
     difference = np.abs([found[name].value for name in names] - expected).max()
-    record_property("difference", difference)
+    record_figure("difference", difference)
     assert difference < 1e-12
     if not with_psf:
         assert found["alpha"].value is None

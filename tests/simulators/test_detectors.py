@@ -33,7 +33,7 @@ def star(psf: np.ndarray, oversampling: int, offset: np.ndarray, half: int) -> n
 
 @pytest.mark.parametrize("visits", [SINGLE, CONDENSED], ids=["single", "condensed"])
 @pytest.mark.parametrize("band", BANDS)
-def test_blank_exposures_reach_the_depth_of_their_visit(band, visits, record_property):
+def test_blank_exposures_reach_the_depth_of_their_visit(band, visits, record_figure):
     visit, survey = visits[band], SURVEYS[BANDS[band].survey]
     rng = np.random.default_rng([7, BANDS[band].code])
     psf = psf_image(visit, rng)
@@ -54,7 +54,7 @@ def test_blank_exposures_reach_the_depth_of_their_visit(band, visits, record_pro
     # C / sqrt(C + σ²) = 5: the star's own photons are noise, too (SMTN-002).
     electrons = (25 + np.sqrt(625 + 100 * sigma_e**2)) / 2
     depth = mag_from_flux(electrons * noise.electron)
-    record_property(f"difference {band}", depth - visit.m5)
+    record_figure(f"difference {band}", depth - visit.m5)
     # 0.05 mag is what is asked for. NISP is some 0.02 short, where the depth is that of the mean
     # information, and stars between its large pixels have less. 147,456 pixels hold from 1,050 (u, poor
     # seeing) independent stars up, so that chance is 0.024 mag at most.

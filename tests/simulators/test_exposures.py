@@ -41,7 +41,7 @@ def taken(survey: str, sources: Sources, observation=None, scene: int = 0, width
 
 @pytest.mark.parametrize("kind", ["eight", "free"])
 @surveys
-def test_a_source_lands_where_the_map_says(survey, kind, record_property):
+def test_a_source_lands_where_the_map_says(survey, kind, record_figure):
     orientations = ORIENTATIONS if kind == "eight" else FREE
     worst = 0.0
     for start in range(0, 8, len(FIELD[survey].visits)):
@@ -60,7 +60,7 @@ def test_a_source_lands_where_the_map_says(survey, kind, record_property):
             rows, columns = np.indices(light.shape)
             found = np.array([np.sum(columns * light), np.sum(rows * light)]) / light.sum()
             worst = max(worst, np.abs(found - expected).max())
-    record_property(f"offset {survey}", worst)
+    record_figure(f"offset {survey}", worst)
     # 0.01 pixel is what is asked for. LSST is worst, whose PSF is cut off by the stamp; the source is wide
     # enough (0.35 arcsec) that NISP's pixels sample it.
     assert worst < 0.01
@@ -112,7 +112,7 @@ def test_dithers_and_noise_differ_between_exposures_and_scenes(survey):
 
 
 @surveys
-def test_noise_knows_nothing_of_the_light(survey, record_property):
+def test_noise_knows_nothing_of_the_light(survey, record_figure):
     scene = draw_scene(np.random.default_rng(6), width_arcsec=WIDTH, i_limit=25.0)
     # Twenty times as bright as they are: in u, nothing would stand above the noise.
     exposures = taken(survey, replace(scene, flux=20 * scene.flux))
@@ -122,7 +122,7 @@ def test_noise_knows_nothing_of_the_light(survey, record_property):
         normals = (exposures.image[e] - light) / np.sqrt(variance)
         for power in (1, 2):  # neither its mean nor its width
             correlation = np.corrcoef(normals.ravel() ** power, light.ravel())[0, 1]
-            record_property("correlation", correlation * np.sqrt(light.size))
+            record_figure("correlation", correlation * np.sqrt(light.size))
             # Four standard errors of a coefficient that is zero.
             assert abs(correlation) < 4 / np.sqrt(light.size)
         bright = light > noise.sigma

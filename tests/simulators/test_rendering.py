@@ -87,11 +87,11 @@ def direct(sources: Sources, flux: float, *, psf, psf_oversampling, wcs, shape) 
 @pytest.mark.parametrize("orientation", [np.eye(2), rotation(33.0) @ MIRROR], ids=["upright", "turned"])
 @pytest.mark.parametrize("sersic_n", [0.6, 1.0, 2.0, 4.0])
 @pytest.mark.parametrize(("band", "size"), [("i", 63), ("VIS", 65), ("H", 35)])
-def test_pixels_are_those_of_a_direct_convolution(band, size, sersic_n, orientation, record_property):
+def test_pixels_are_those_of_a_direct_convolution(band, size, sersic_n, orientation, record_figure):
     sources = one_source(x=0.11, y=-0.07, sersic_n=sersic_n, e1=0.25, e2=-0.2)
     arguments = exposure(band, size, orientation)
     drawn, expected = render(sources, np.array([500.0]), **arguments), direct(sources, 500.0, **arguments)
-    record_property(f"error {band}", np.abs(drawn - expected).max() / expected.max())
+    record_figure(f"error {band}", np.abs(drawn - expected).max() / expected.max())
     # 1e-3 of the peak is what is asked for. The worst is n = 4 in VIS, where the wings that the periodic
     # canvas folds back matter.
     np.testing.assert_allclose(drawn, expected, rtol=0, atol=1e-3 * expected.max())
@@ -99,10 +99,10 @@ def test_pixels_are_those_of_a_direct_convolution(band, size, sersic_n, orientat
 
 @pytest.mark.parametrize("sersic_n", [0.6, 1.0])
 @pytest.mark.parametrize(("band", "size"), [("i", 95), ("VIS", 101), ("H", 63)])
-def test_no_flux_is_lost(band, size, sersic_n, record_property):
+def test_no_flux_is_lost(band, size, sersic_n, record_figure):
     sources = one_source(half_light_arcsec=0.15, sersic_n=sersic_n, e1=0.3)
     drawn = render(sources, np.array([500.0]), **exposure(band, size, rotation(33.0) @ MIRROR))
-    record_property("error", abs(drawn.sum() / 500.0 - 1))
+    record_figure("error", abs(drawn.sum() / 500.0 - 1))
     # 1e-4 is what is asked for. The canvas holds the whole PSF image, and all but 1e-6 of the source.
     assert drawn.sum() == pytest.approx(500.0, rel=1e-4)
 
@@ -139,7 +139,7 @@ def test_light_adds_up_source_by_source():
 
 
 @pytest.mark.parametrize(("band", "size"), [("i", 48), ("VIS", 96), ("H", 32)])
-def test_stamps_and_cheap_drawing_stay_far_below_the_noise(band, size, record_property):
+def test_stamps_and_cheap_drawing_stay_far_below_the_noise(band, size, record_figure):
     arguments = exposure(band, size)
     sigma = background(VISITS[band], arguments["psf"]).sigma
     worst, brightest = 0.0, 0.0
@@ -148,7 +148,7 @@ def test_stamps_and_cheap_drawing_stay_far_below_the_noise(band, size, record_pr
         flux = sources.flux[:, BANDS[band].code]
         full, quick = render(sources, flux, **arguments), render(sources, flux, sigma=sigma, **arguments)
         worst, brightest = max(worst, np.abs(full - quick).max() / sigma), max(brightest, full.max() / sigma)
-    record_property(f"error {band}", worst)
+    record_figure(f"error {band}", worst)
     # 0.05 of a pixel's noise changes no statistic of one exposure; galaxies stand 5 (i), 23 (VIS) and 37 (H)
     # sigma above it.
     assert worst < 0.05

@@ -141,7 +141,7 @@ def blank(arrays: dict[str, np.ndarray], number: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("other", ["secret", "split", "field"])
-def test_skies_are_independent(other, record_property):
+def test_skies_are_independent(other, record_figure):
     options = {"dither_key": KEY, "shear": 0j}
     first = flat(simulate_field(APART, SECRET, 0, 0, **options))
     changed = {"secret": (bytes(32), 0, 0), "split": (SECRET, 1, 0), "field": (SECRET, 0, 1)}[other]
@@ -152,7 +152,7 @@ def test_skies_are_independent(other, record_property):
     one, two = blank(first, 0), blank(second, changed[2])
     assert one.std() == pytest.approx(1, abs=0.04)  # noise it is
     correlation = np.corrcoef(one, two)[0, 1] * np.sqrt(one.size)
-    record_property("correlation", correlation)
+    record_figure("correlation", correlation)
     assert abs(correlation) < 4
     assert first["fields/id"] != second["fields/id"]
     assert not set(first["table sources id"]) & set(second["table sources id"])
