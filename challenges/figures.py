@@ -29,6 +29,9 @@ __all__ = ["exposures_figure", "save", "scene_figure"]
 DETECTED_SNR = 5.0
 """Sources above this S/N in ten years of LSST i are drawn in full (see `simulators.blending`)."""
 
+STAR_ARCSEC = 0.3
+"""Diameter of the circle around what has no size."""
+
 N_LABELS = 4
 """Brightest sources whose redshift and magnitude are written beside them."""
 
@@ -230,13 +233,17 @@ def _draw_sources(axes: Axes, truth: xarray.DataTree, scene: int, half: float) -
     table = table.isel(source=np.flatnonzero(np.asarray(table["scene"]) == scene))
     column = {n: np.asarray(table[n]) for n in ("x", "y", "z", "half_light_arcsec", "e1", "e2", "snr")}
     flux_i = np.asarray(table["flux"])[:, BANDS["i"].code]
+    # Of a disk and its bulge, the one that shines more.
+    main = np.asarray(table["component_flux"])[:, :, BANDS["i"].code].argmax(axis=1)[:, None]
+    for name in ("half_light_arcsec", "e1", "e2"):
+        column[name] = np.take_along_axis(column[name], main, axis=1)[:, 0]
     inside = (np.abs(column["x"]) < half) & (np.abs(column["y"]) < half)
     norm = FuncNorm((np.log1p, np.expm1), vmin=0, vmax=4)
     size = np.hypot(column["e1"], column["e2"])
     q = (1 - size) / (1 + size)
     angle = np.rad2deg(np.arctan2(column["e2"], column["e1"])) / 2
     for n in np.flatnonzero(inside):
-        diameter = 4 * column["half_light_arcsec"][n]
+        diameter = max(4 * column["half_light_arcsec"][n], STAR_ARCSEC)
         seen = column["snr"][n] >= DETECTED_SNR
         axes.add_patch(
             Ellipse(

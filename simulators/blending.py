@@ -12,6 +12,7 @@ import numpy as np
 
 from .cadence import Visit
 from .optics import effective_pixels, psf_image
+from .profiles import profiles_of
 from .rendering.galsim import render
 from .scenes import MARGIN_ARCSEC, Sources
 from .surveys import BANDS, SURVEYS, flux_from_mag
@@ -44,13 +45,13 @@ def blendedness(sources: Sources, width_arcsec: float) -> tuple[np.ndarray, np.n
     size = int(np.ceil((width_arcsec + 2 * MARGIN_ARCSEC) / survey.pixel_arcsec))
     wcs = np.array([[1, 0, 0], [0, 1, 0]]) / survey.pixel_arcsec
     wcs[:, 2] = (size - 1) / 2
-    flux = sources.flux[:, BANDS["i"].code]
+    profiles = profiles_of(sources)
     alone = np.empty((len(sources), size, size), dtype=np.float32)
     for n in range(len(sources)):
-        one = slice(n, n + 1)
+        one = profiles[profiles.source == n]
         alone[n] = render(
-            sources[one],
-            flux[one],
+            one,
+            one.flux[:, BANDS["i"].code],
             psf=psf,
             psf_oversampling=survey.psf_oversampling,
             wcs=wcs,

@@ -14,6 +14,7 @@ import numpy as np
 from . import detectors
 from .cadence import Visit, attainable
 from .optics import effective_pixels, psf_image
+from .profiles import profiles_of
 from .randomness import generator
 from .rendering.galsim import render
 from .scenes import Sources
@@ -132,14 +133,15 @@ def expose(
     survey = observation.survey
     size = pixels_across(width_arcsec, survey)
     code = list(SURVEYS).index(survey.name)
+    profiles = profiles_of(sources)
     images, lights, masks, maps, positions, fractions = [], [], [], [], [], []
     for index, visit in enumerate(observation.visits):
         noise = observation.backgrounds[index]
         dither = generator(secret, "dither", *indices, code, index).uniform(-0.5, 0.5, 2)
         wcs = np.column_stack([observation.orientation[index] / survey.pixel_arcsec, (size - 1) / 2 + dither])
         light = renderer(
-            sources,
-            sources.flux[:, BANDS[visit.band].code],
+            profiles,
+            profiles.flux[:, BANDS[visit.band].code],
             psf=observation.psf[index],
             psf_oversampling=survey.psf_oversampling,
             wcs=wcs,

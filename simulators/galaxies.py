@@ -15,16 +15,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .spectra import TEMPLATES, Z_MAX, fluxes
+from .surveys import BANDS
 
 __all__ = [
+    "BULGE",
+    "DISK",
     "I_BRIGHTEST",
     "I_FAINTEST",
+    "MAX_KNOTS",
     "SERSIC_INDICES",
     "Galaxies",
     "density_arcmin2",
     "draw_galaxies",
     "type_fractions",
 ]
+
+# The components of a galaxy, an axis of two. What one Sersic profile describes is all disk.
+DISK, BULGE = 0, 1
+# Knots of a disk, at most.
+MAX_KNOTS = 8
 
 # Rendering is quick only for few distinct Sersic indices.
 SERSIC_INDICES = (0.6, 0.8, 1.0, 1.5, 2.0, 3.0, 4.0)
@@ -67,28 +76,41 @@ _BULGE_B, _BULGE_C = 2.368, 6.691
 
 @dataclass(frozen=True)
 class Galaxies:
-    """n galaxies, one array for each property.
+    """n galaxies, one array for each property; components are `DISK` and `BULGE`.
 
     Attributes:
         z: (n,) redshifts.
         spectrum: (n,) indices into `spectra.TEMPLATES`.
-        flux: (n, 10) nJy, columns in order of the band codes.
-        half_light_arcsec: (n,) half-light radius along the major axis, before lensing.
-        sersic_n: (n,) Sersic indices, each one of `SERSIC_INDICES`.
-        e1: (n,) ellipticity, |e| = (1 - q) / (1 + q), along x.
-        e2: (n,) ellipticity along the diagonal from x to y.
+        component_flux: (n, 2, 10) nJy, columns in order of the band codes; a component that is not
+            there has none. Knots are part of the disk's.
+        half_light_arcsec: (n, 2) circularised half-light radii sqrt(ab), which shear preserves.
+        sersic_n: (n, 2) Sersic indices, each one of `SERSIC_INDICES`.
+        e1: (n, 2) ellipticity, |e| = (1 - q) / (1 + q), along x.
+        e2: (n, 2) ellipticity along the diagonal from x to y.
+        n_knots: (n,) bright knots in the disk, 0 to `MAX_KNOTS`.
+        knot_fraction: (n,) share of the disk's flux that its knots hold, in equal parts.
+        knots: (n, `MAX_KNOTS`) complex places of the knots, x + iy in units of the disk's half-light
+            radius, where the disk is round.
     """
 
     z: NDArray[np.float64]
     spectrum: NDArray[np.int64]
-    flux: NDArray[np.float64]
+    component_flux: NDArray[np.float64]
     half_light_arcsec: NDArray[np.float64]
     sersic_n: NDArray[np.float64]
     e1: NDArray[np.float64]
     e2: NDArray[np.float64]
+    n_knots: NDArray[np.int64]
+    knot_fraction: NDArray[np.float64]
+    knots: NDArray[np.complex128]
 
     def __len__(self) -> int:
         return len(self.z)
+
+    @property
+    def flux(self) -> NDArray[np.float64]:
+        """(n, 10) nJy of all components together."""
+        return self.component_flux.sum(axis=1)
 
 
 def density_arcmin2(i_limit: float) -> float:
@@ -138,15 +160,20 @@ def draw_galaxies(rng: np.random.Generator, n: int, i_limit: float = 27.5) -> Ga
     uniform = rng.uniform(size=n)
     e = np.where(early, _ellipticities(uniform, "bulge"), _ellipticities(uniform, "disk"))
     angle = 2.0 * np.pi * rng.uniform(size=n)
-    circular = _radii(rng.normal(size=n), early, mag_i)
+    single = np.zeros((n, 2, len(BANDS)))
+    single[:, DISK] = fluxes(spectrum, z, mag_i)
+    ones = np.ones((n, 2))
     return Galaxies(
         z=z,
         spectrum=spectrum.astype(np.int64),
-        flux=fluxes(spectrum, z, mag_i),
-        half_light_arcsec=circular * np.sqrt((1.0 + e) / (1.0 - e)),
-        sersic_n=sersic_n,
-        e1=e * np.cos(angle),
-        e2=e * np.sin(angle),
+        component_flux=single,
+        half_light_arcsec=_radii(rng.normal(size=n), early, mag_i)[:, None] * ones,
+        sersic_n=sersic_n[:, None] * ones,
+        e1=(e * np.cos(angle))[:, None] * ones,
+        e2=(e * np.sin(angle))[:, None] * ones,
+        n_knots=np.zeros(n, dtype=np.int64),
+        knot_fraction=np.zeros(n),
+        knots=np.zeros((n, MAX_KNOTS), dtype=complex),
     )
 
 

@@ -10,10 +10,21 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from .galaxies import density_arcmin2, draw_galaxies
+from .galaxies import DISK, MAX_KNOTS, Galaxies, density_arcmin2, draw_galaxies
+from .surveys import BANDS
 
-__all__ = ["MARGIN_ARCSEC", "Arrangement", "Sources", "draw_scene", "rotated_90", "sheared"]
+__all__ = [
+    "MARGIN_ARCSEC",
+    "Arrangement",
+    "Sources",
+    "draw_scene",
+    "joined",
+    "rotated_90",
+    "sersic_sources",
+    "sheared",
+]
 
 Arrangement = Literal["natural", "isolated"]
 # Width of the band around a scene whose galaxies still shed light into it.
@@ -25,34 +36,74 @@ ISOLATED_OFFSET_ARCSEC = 1.0
 
 
 @dataclass(frozen=True)
-class Sources:
-    """True galaxies of one scene, a structure of arrays of length n.
+class Sources(Galaxies):
+    """True sources of one scene, galaxies and stars, a structure of arrays of length n.
+
+    A star is a point (half-light radius 0) at redshift 0 with `spectrum` -1; shear leaves it alone.
 
     Attributes:
-        x, y: position, arcsec from the centre of the scene.
-        z: redshift.
-        spectrum: index of the spectral template.
-        flux: (n, 10) nJy, bands in the order of their codes.
-        half_light_arcsec: circularised half-light radius sqrt(ab), which shear preserves.
-        sersic_n: Sersic index, from the short list `galaxies.SERSIC_INDICES`.
-        e1, e2: ellipticity (1−q)/(1+q)·exp(2iφ), φ from x to y.
+        x, y: (n,) position, arcsec from the centre of the scene.
     """
 
     x: np.ndarray
     y: np.ndarray
-    z: np.ndarray
-    spectrum: np.ndarray
-    flux: np.ndarray
-    half_light_arcsec: np.ndarray
-    sersic_n: np.ndarray
-    e1: np.ndarray
-    e2: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.x)
 
     def __getitem__(self, index: slice | np.ndarray) -> Sources:
         return Sources(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+
+    @property
+    def is_star(self) -> np.ndarray:
+        """(n,) which of them are stars."""
+        return self.spectrum < 0
+
+
+def sersic_sources(
+    *,
+    x: ArrayLike,
+    y: ArrayLike,
+    flux: ArrayLike,
+    half_light_arcsec: ArrayLike,
+    sersic_n: ArrayLike = 1.0,
+    e1: ArrayLike = 0.0,
+    e2: ArrayLike = 0.0,
+    z: ArrayLike = 0.5,
+) -> Sources:
+    """Galaxies of one Sersic profile each; numbers stand for all of them.
+
+    Arguments:
+        x, y: position, arcsec from the centre of the scene.
+        flux: nJy in every band, or (n, 10).
+        half_light_arcsec, sersic_n, e1, e2, z: as in `Galaxies`.
+    """
+    flux = np.asarray(flux, dtype=float)
+    flux = flux if flux.ndim == 2 else np.repeat(flux.reshape(-1, 1), len(BANDS), axis=1)
+    given = (x, y, half_light_arcsec, sersic_n, e1, e2, z, flux[:, 0])
+    x, y, size, index, e1, e2, z, first = np.broadcast_arrays(*(np.asarray(v, float).ravel() for v in given))
+    flux = np.broadcast_to(flux, (len(first), len(BANDS)))
+    n = len(x)
+    component_flux = np.zeros((n, 2, len(BANDS)))
+    component_flux[:, DISK] = flux
+    size, index, e1, e2 = (np.repeat(v[:, None], 2, axis=1) for v in (size, index, e1, e2))
+    return Sources(
+        z=z.copy(),
+        spectrum=np.zeros(n, dtype=np.int64),
+        component_flux=component_flux,
+        half_light_arcsec=size,
+        sersic_n=index,
+        e1=e1,
+        e2=e2,
+        n_knots=np.zeros(n, dtype=np.int64),
+        knot_fraction=np.zeros(n),
+        knots=np.zeros((n, MAX_KNOTS), dtype=complex),
+        x=x.copy(),
+        y=y.copy(),
+    )
+
+
+def joined(*parts: Sources) -> Sources:
+    """All sources of several, in their order."""
+    names = [field.name for field in fields(Sources)]
+    return Sources(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def draw_scene(
@@ -89,44 +140,42 @@ def draw_scene(
         x = y = np.zeros(rng.poisson(density_arcmin2(i_limit) * (2 * half / 60) ** 2))
     n = len(x)
     galaxies = draw_galaxies(rng, n, i_limit)
-    e = np.hypot(galaxies.e1, galaxies.e2)
-    return Sources(
-        x=x + rng.uniform(-half, half, n),
-        y=y + rng.uniform(-half, half, n),
-        z=galaxies.z,
-        spectrum=galaxies.spectrum,
-        flux=galaxies.flux,
-        half_light_arcsec=galaxies.half_light_arcsec * np.sqrt((1 - e) / (1 + e)),
-        sersic_n=galaxies.sersic_n,
-        e1=galaxies.e1,
-        e2=galaxies.e2,
-    )
+    return Sources(x=x + rng.uniform(-half, half, n), y=y + rng.uniform(-half, half, n), **vars(galaxies))
 
 
-def sheared(sources: Sources, g1: float, g2: float, *, in_place: bool = False) -> Sources:
+def sheared(
+    sources: Sources, g1: float | np.ndarray, g2: float | np.ndarray, *, in_place: bool = False
+) -> Sources:
     """Shapes and positions under reduced shear, with determinant 1 (no magnification).
-
-    With `in_place`, each source is sheared about its own centre and stays where it is.
 
     Ellipticities transform as e' = (e + g) / (1 + g* e) (Seitz & Schneider 1997, A&A 318,
     687); positions by S = (1 − |g|²)^(−1/2) [[1 + g1, g2], [g2, 1 − g1]].
 
+    Arguments:
+        sources: (n) what is sheared; stars stay as they are.
+        g1, g2: one shear for all, or (n,) one for each source.
+        in_place: each source is sheared about its own centre and stays where it is.
+
     Raises:
         ValueError: if |g| is not below 1.
     """
-    g = complex(g1, g2)
-    if not abs(g) < 1:
+    g: NDArray[np.complex128] = np.asarray(g1) + 1j * np.asarray(g2)
+    if not np.all(np.abs(g) < 1):
         raise ValueError(f"reduced shear must be below 1, not |{g1}, {g2}|")
-    e = sources.e1 + 1j * sources.e2
-    e = (e + g) / (1 + np.conj(g) * e)
-    shaped = replace(sources, e1=e.real, e2=e.imag)
+    g = np.where(sources.is_star, 0j, g)
+    e: NDArray[np.complex128] = sources.e1 + 1j * sources.e2
+    # S(g) S(e) is S(e') after a turn, which a round profile does not feel, but knots do.
+    denominator = 1 + np.conj(g)[:, None] * e
+    e = (e + g[:, None]) / denominator
+    turn = np.conj(denominator[:, DISK]) / np.abs(denominator[:, DISK])
+    shaped = replace(sources, e1=e.real, e2=e.imag, knots=sources.knots * turn[:, None])
     if in_place:
         return shaped
-    norm = 1 / np.sqrt(1 - abs(g) ** 2)
+    norm = 1 / np.sqrt(1 - np.abs(g) ** 2)
     return replace(
         shaped,
-        x=norm * ((1 + g1) * sources.x + g2 * sources.y),
-        y=norm * (g2 * sources.x + (1 - g1) * sources.y),
+        x=norm * ((1 + g.real) * sources.x + g.imag * sources.y),
+        y=norm * (g.imag * sources.x + (1 - g.real) * sources.y),
     )
 
 
@@ -136,4 +185,6 @@ def rotated_90(sources: Sources) -> Sources:
     Massey et al. 2007, MNRAS 376, 13: the mean ellipticity of a galaxy and its rotated
     partner is the shear to first order. Positions turn with the shapes, so blends stay so.
     """
-    return replace(sources, x=-sources.y, y=sources.x, e1=-sources.e1, e2=-sources.e2)
+    return replace(
+        sources, x=-sources.y, y=sources.x, e1=-sources.e1, e2=-sources.e2, knots=1j * sources.knots
+    )

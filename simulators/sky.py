@@ -17,6 +17,7 @@ from .blending import blendedness
 from .cadence import sample_visits
 from .detectors import CLIPPED
 from .exposures import Observation, expose, pixels_across, prepare
+from .galaxies import MAX_KNOTS
 from .layout import Array, Column, Constant, Layout, Table
 from .randomness import generator
 from .scenes import Arrangement, Sources, draw_scene, rotated_90, sheared
@@ -25,7 +26,23 @@ from .surveys import BANDS, SURVEYS, find_band
 
 __all__ = ["Sky", "exposure_bands", "field_shear", "layouts", "opaque_id", "simulate_field", "simulate_shard"]
 
-_TRUTH_ARRAYS = ("x", "y", "z", "spectrum", "flux", "half_light_arcsec", "sersic_n", "e1", "e2")
+_NJY, _ARCSEC = {"units": "nJy"}, {"units": "arcsec"}
+_PARTS = ("component",)
+# What the truth tells of every source, by name of the attribute of `Sources`.
+_TRUTH = {
+    "x": Column("float64", attributes=_ARCSEC),
+    "y": Column("float64", attributes=_ARCSEC),
+    "z": Column("float64"),
+    "spectrum": Column("int64"),
+    "flux": Column("float64", (len(BANDS),), ("band",), _NJY),
+    "component_flux": Column("float64", (2, len(BANDS)), (*_PARTS, "band"), _NJY),
+    "half_light_arcsec": Column("float64", (2,), _PARTS, _ARCSEC),
+    "sersic_n": Column("float64", (2,), _PARTS),
+    "e1": Column("float64", (2,), _PARTS),
+    "e2": Column("float64", (2,), _PARTS),
+    "n_knots": Column("int64"),
+    "knot_fraction": Column("float64"),
+}
 
 
 @dataclass(frozen=True)
@@ -311,9 +328,8 @@ def _visit_arrays(observation: Observation) -> dict[str, np.ndarray]:
 
 
 def _source_table() -> Table:
-    columns = {name: Column("float64") for name in _TRUTH_ARRAYS}
-    columns["spectrum"] = Column("int64")
-    columns["flux"] = Column("float64", (len(BANDS),), ("band",), {"units": "nJy"})
+    columns = dict(_TRUTH)
+    columns["knots"] = Column("float64", (MAX_KNOTS, 2), ("knot", "plane"))
     columns |= {name: Column("int64") for name in ("id", "scene")}
     columns |= {name: Column("float64") for name in ("blendedness", "snr")}
     return Table("sources", "source", columns)
@@ -322,11 +338,11 @@ def _source_table() -> Table:
 def _source_rows(sky: Sky, secret: bytes, split: int, scene: int, sources: Sources) -> dict[str, np.ndarray]:
     blended, snr = blendedness(sources, sky.width_arcsec)
     ids = generator(secret, "id source", split, scene).integers(2**62, size=len(sources))
-    rows = {name: np.asarray(getattr(sources, name)) for name in _TRUTH_ARRAYS}
+    rows = {name: np.asarray(getattr(sources, name)) for name in _TRUTH}
     return rows | {
+        "knots": np.stack([sources.knots.real, sources.knots.imag], axis=-1),
         "id": ids,
         "scene": np.full(len(sources), scene),
         "blendedness": blended,
         "snr": snr,
-        "spectrum": rows["spectrum"].astype(np.int64),
     }

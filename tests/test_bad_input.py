@@ -11,6 +11,7 @@ from skysynergy.simulators.cadence import Visit, five_sigma_depth, sample_visits
 from skysynergy.simulators.detectors import background
 from skysynergy.simulators.exposures import pixels_across
 from skysynergy.simulators.optics import psf_image
+from skysynergy.simulators.profiles import profiles_of
 from skysynergy.simulators.quantisation import encode
 from skysynergy.simulators.randomness import generator
 from skysynergy.simulators.rendering.galsim import render
@@ -32,7 +33,7 @@ def simulate(sky):
 def drawn(sources=SOURCES, flux=None, wcs=None):
     flux = sources.flux[:, 3] if flux is None else flux
     wcs = np.array([[5.0, 0, 14.5], [0, 5.0, 14.5]]) if wcs is None else wcs
-    return render(sources, flux, psf=PSF, psf_oversampling=2, wcs=wcs, shape=(30, 30))
+    return render(profiles_of(sources), flux, psf=PSF, psf_oversampling=2, wcs=wcs, shape=(30, 30))
 
 
 def test_what_is_refused_below_is_drawn_when_it_is_right():
@@ -79,12 +80,15 @@ def test_galaxies_in_no_room(width):
         draw_scene(RNG, width_arcsec=width)
 
 
-@pytest.mark.parametrize("value", [*NOT_POSITIVE, math.inf])
-@pytest.mark.parametrize("what", ["flux", "half_light_arcsec"])
+@pytest.mark.parametrize(
+    ("what", "value"),
+    [("flux", value) for value in (*NOT_POSITIVE, math.inf)]
+    + [("half_light_arcsec", value) for value in (-0.5, math.nan, math.inf)],  # 0 is a point
+)
 def test_a_galaxy_without_light_or_size(what, value):
     given = SOURCES.flux[:, 3].copy() if what == "flux" else SOURCES.half_light_arcsec.copy()
     given[2] = value
-    with pytest.raises(ValueError, match=f"{what} of source 2 must be positive and finite, not {value}"):
+    with pytest.raises(ValueError, match=f"{what} of profile 2 must be positive.*not {value}"):
         if what == "flux":
             drawn(flux=given)
         else:

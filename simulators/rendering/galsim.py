@@ -1,8 +1,8 @@
-"""The reference renderer: every source on every exposure by GalSim, one at a time.
+"""The reference renderer: every light profile on every exposure by GalSim, one at a time.
 
-A source is a Sersic profile sheared on the sky, mapped to pixels by the exposure's WCS,
-convolved with the exposure's PSF image and with the pixel, and drawn at its sub-pixel
-position. Everything is set up in units of pixels, so any affine WCS is exact.
+A Sersic profile is sheared on the sky, mapped to pixels by the exposure's WCS, convolved with
+the exposure's PSF image and with the pixel, and drawn at its sub-pixel position; a point is the PSF
+itself. Everything is set up in units of pixels, so any affine WCS is exact.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import galsim
 import numpy as np
 
-from ..scenes import Sources
+from ..profiles import Profiles
 
 __all__ = ["render", "stamp_radius"]
 
@@ -26,7 +26,7 @@ _STAMP_EDGE_SIGMA = 0.01
 
 
 def render(
-    sources: Sources,
+    profiles: Profiles,
     flux: np.ndarray,
     *,
     psf: np.ndarray,
@@ -36,17 +36,17 @@ def render(
     sigma: float | None = None,
     gsparams: galsim.GSParams | None = None,
 ) -> np.ndarray:
-    """Noiseless light of the sources on the pixels of one exposure.
+    """Noiseless light of the profiles on the pixels of one exposure.
 
     Arguments:
-        sources: (n) what is drawn, sheared already.
+        profiles: (n) what is drawn, sheared already.
         flux: (n,) nJy in the band of the exposure.
         psf: (m, m) without the pixel response, in the pixel frame, oversampled.
         psf_oversampling: samples of the PSF image per pixel.
         wcs: (2, 3) affine map, arcsec to pixels; pixel 0 is at its own centre.
         shape: (ny, nx) of the exposure.
         sigma: noise of an empty pixel, nJy. If given, stamps end where a profile falls far
-            below it and the faintest sources are drawn more cheaply; if None, every source
+            below it and the faintest profiles are drawn more cheaply; if None, every one
             is drawn on the whole exposure.
         gsparams: GalSim's numerical settings, its defaults if None.
 
@@ -56,10 +56,10 @@ def render(
     Raises:
         ValueError: if a flux or size is not positive, or the WCS cannot be inverted.
     """
-    _check(sources, flux, wcs)
+    _check(profiles, flux, wcs)
     linear, offset = wcs[:, :2], wcs[:, 2]
     determinant = abs(np.linalg.det(linear))
-    positions = np.stack([sources.x, sources.y], axis=-1) @ linear.T + offset
+    positions = np.stack([profiles.x, profiles.y], axis=-1) @ linear.T + offset
     psf = np.ascontiguousarray(psf, dtype=np.float32)
     content = psf.tobytes()
     canvas = galsim.Image(shape[1], shape[0], xmin=0, ymin=0, dtype=float)
@@ -68,7 +68,7 @@ def render(
         accuracy = _CHEAP if cheap else gsparams
         bounds = canvas.bounds
         if sigma is not None:
-            radius = stamp_radius(flux[n] / sigma, sources.half_light_arcsec[n], sources.sersic_n[n])
+            radius = stamp_radius(flux[n] / sigma, profiles.half_light_arcsec[n], profiles.sersic_n[n])
             radius = radius * np.sqrt(determinant) + psf.shape[0] / psf_oversampling / 2 * (not cheap) + 6
             bounds = bounds & galsim.BoundsI(
                 *(np.floor(positions[n, 0] + np.array([-radius, radius])).astype(int)),
@@ -76,9 +76,12 @@ def render(
             )
             if not bounds.isDefined():
                 continue
-        profile = _sersic(float(sources.sersic_n[n]), accuracy)
-        profile = profile.dilate(sources.half_light_arcsec[n]).shear(g1=sources.e1[n], g2=sources.e2[n])
-        profile = profile.transform(*linear.ravel()) * (flux[n] / determinant)
+        if profiles.half_light_arcsec[n] > 0:
+            profile = _sersic(float(profiles.sersic_n[n]), accuracy).dilate(profiles.half_light_arcsec[n])
+            profile = profile.shear(g1=profiles.e1[n], g2=profiles.e2[n])
+            profile = profile.transform(*linear.ravel()) * (flux[n] / determinant)
+        else:
+            profile = galsim.DeltaFunction(flux[n], gsparams=accuracy)
         kernel = _kernel(content, psf.shape[0], psf_oversampling, accuracy)
         convolved: Any = galsim.Convolve(profile, kernel, gsparams=accuracy)
         convolved.drawImage(
@@ -94,6 +97,8 @@ def stamp_radius(flux_sigma: float, half_light_arcsec: float, sersic_n: float) -
     A&A 352, 447) and flux per 0.2″ pixel; an ellipse reaches further along its major axis,
     which the margin of the caller covers.
     """
+    if half_light_arcsec == 0:
+        return 0.0
     b = 2 * sersic_n - 1 / 3
     central = max(flux_sigma, 1e-3) * (0.2 / half_light_arcsec) ** 2
     drop = np.log(max(central / _STAMP_EDGE_SIGMA, 1.0))
@@ -115,10 +120,15 @@ def _kernel(
     return galsim.InterpolatedImage(galsim.Image(psf, scale=1 / oversampling), flux=1.0, gsparams=gsparams)
 
 
-def _check(sources: Sources, flux: np.ndarray, wcs: np.ndarray) -> None:
-    for name, values in (("flux", flux), ("half_light_arcsec", sources.half_light_arcsec)):
-        bad = np.flatnonzero(~(np.isfinite(values) & (np.asarray(values) > 0)))
-        if len(bad):
-            raise ValueError(f"{name} of source {bad[0]} must be positive and finite, not {values[bad[0]]}")
+def _check(profiles: Profiles, flux: np.ndarray, wcs: np.ndarray) -> None:
+    bad = np.flatnonzero(~(np.isfinite(flux) & (np.asarray(flux) > 0)))
+    if len(bad):
+        raise ValueError(f"flux of profile {bad[0]} must be positive and finite, not {flux[bad[0]]}")
+    size = profiles.half_light_arcsec
+    bad = np.flatnonzero(~(np.isfinite(size) & (size >= 0)))
+    if len(bad):
+        raise ValueError(
+            f"half_light_arcsec of profile {bad[0]} must be positive, or 0 for a point, not {size[bad[0]]}"
+        )
     if not np.isfinite(wcs).all() or np.linalg.det(wcs[:, :2]) == 0:
         raise ValueError(f"the linear part of a WCS must have an inverse, not {wcs[:, :2].tolist()}")

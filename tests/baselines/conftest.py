@@ -11,8 +11,9 @@ from scipy.signal import fftconvolve
 from skysynergy.challenges.method import Field, SurveyExposures
 from skysynergy.simulators.cadence import Visit
 from skysynergy.simulators.optics import psf_image
+from skysynergy.simulators.profiles import profiles_of
 from skysynergy.simulators.rendering.galsim import render
-from skysynergy.simulators.scenes import Sources
+from skysynergy.simulators.scenes import Sources, sersic_sources
 from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 WIDTH = 19.2
@@ -33,10 +34,10 @@ def rotation(degrees: float, mirrored: bool = False) -> np.ndarray:
 
 def galaxies(x=0.0, y=0.0, size=0.3, n=1.0, e=0j, flux=1e4) -> Sources:
     """Sources from numbers or arrays of them; the flux is the same in all bands."""
-    x, y, size, n, e, flux = np.broadcast_arrays(*(np.atleast_1d(v) for v in (x, y, size, n, e, flux)))
-    zero = np.zeros(len(x))
-    fluxes = np.repeat(flux[:, None], 10, axis=1).astype(float)
-    return Sources(x + zero, y + zero, zero, zero.astype(int), fluxes, size + zero, n + zero, e.real, e.imag)
+    e = np.asarray(e)
+    return sersic_sources(
+        x=x, y=y, flux=flux, half_light_arcsec=size, sersic_n=n, e1=e.real, e2=e.imag, z=0.0
+    )
 
 
 def streaked(psf: np.ndarray, sigma: float, degrees: float) -> np.ndarray:
@@ -68,9 +69,10 @@ def exposures(band: str, scenes, turns, *, sigma=1e-3, seed=None, noisy=False, s
     places = np.random.default_rng(0).uniform(-0.5, 0.5, (*shape, 2))
     for s, e in np.ndindex(*shape):
         wcs[s, e] = np.column_stack([turns[e] / survey.pixel_arcsec, (size - 1) / 2 + places[s, e]])
+        profiles = profiles_of(scenes[s])
         image[s, e] = render(
-            scenes[s],
-            scenes[s].flux[:, BANDS[band].code],
+            profiles,
+            profiles.flux[:, BANDS[band].code],
             psf=psf[e],
             psf_oversampling=survey.psf_oversampling,
             wcs=wcs[s, e],

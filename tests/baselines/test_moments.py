@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from skysynergy.baselines.moments import FEW_SCENES, SHAPE_SCATTER, MomentsShear, jackknife_shear
 from skysynergy.simulators.galaxies import SERSIC_INDICES
-from skysynergy.simulators.scenes import Sources, rotated_90, sheared
+from skysynergy.simulators.scenes import joined, rotated_90, sheared
 from skysynergy.simulators.surveys import BANDS
 
 G = 0.02
@@ -76,7 +76,7 @@ def test_the_colour_of_a_galaxy_brings_no_bias(make, n):
     """Bands see different fluxes: a weight by band and frequency would not commute with shear."""
     colour = np.ones(10)
     colour[BANDS["VIS"].code] = 3.0
-    scenes = [replace(one, flux=one.flux * colour) for one in ring(make, n=n, size=0.2)]
+    scenes = [replace(one, component_flux=one.component_flux * colour) for one in ring(make, n=n, size=0.2)]
     m, c = bias(make, scenes, [("i", [np.eye(2)]), ("VIS", [np.eye(2)])])
     assert abs(m) < 1e-3
     assert c < 5e-5
@@ -84,7 +84,7 @@ def test_the_colour_of_a_galaxy_brings_no_bias(make, n):
 
 def test_a_second_galaxy_in_the_scene_brings_no_bias(make):
     scenes = [
-        Sources(*(np.concatenate([getattr(one, k), getattr(two, k)]) for k in vars(one)))
+        joined(one, two)
         for one, two in zip(
             ring(make, n=1.0, size=0.3),
             [replace(s, x=s.x + 3.5, y=s.y - 2.0) for s in ring(make, n=2.0, size=0.4, flux=4e3)],

@@ -18,6 +18,7 @@ from skysynergy.challenges.scene_exposures import exposures_of
 from skysynergy.simulators import quantisation, store, stream
 from skysynergy.simulators.exposures import ORIENTATIONS
 from skysynergy.simulators.sky import Sky, layouts, simulate_shard
+from skysynergy.simulators.surveys import BANDS
 
 KEY = b"key of the dither"
 LSST = {"u": 1, "g": 1, "r": 2, "i": 1}
@@ -100,7 +101,8 @@ def test_the_shear_and_the_sources_are_those_of_the_truth(splits):
     assert drawn == sorted(zip(np.round(x[inside], 6), np.round(y[inside], 6), strict=True))
     # e = (1-q)/(1+q): the area of an ellipse is that of the circularised radius.
     areas = sorted(ellipse.width * ellipse.height for ellipse in ellipses)
-    expected = sorted((4 * np.asarray(table["half_light_arcsec"])[inside]) ** 2)
+    main = np.asarray(table["component_flux"])[inside, :, BANDS["i"].code].argmax(axis=1)
+    expected = sorted((4 * np.asarray(table["half_light_arcsec"])[inside, main]) ** 2)
     np.testing.assert_allclose(areas, expected)
 
 

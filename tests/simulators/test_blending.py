@@ -7,7 +7,7 @@ import pytest
 from skysynergy.simulators.blending import TEN_YEAR_FWHM_EFF_ARCSEC, TEN_YEAR_M5_I, blendedness
 from skysynergy.simulators.cadence import Visit
 from skysynergy.simulators.optics import effective_pixels, psf_image
-from skysynergy.simulators.scenes import Sources
+from skysynergy.simulators.scenes import Sources, sersic_sources
 from skysynergy.simulators.surveys import BANDS, flux_from_mag
 
 WIDTH = 19.2
@@ -15,13 +15,10 @@ I_BAND = BANDS["i"].code
 
 
 def sources_at(x, mag_i=24.0, half_light_arcsec=0.4) -> Sources:
-    x = np.asarray(x, dtype=float)
-    n, zero = len(x), np.zeros(len(x))
     # Other bands are far brighter: only i may count.
-    flux = np.full((n, 10), 1e9)
-    flux[:, I_BAND] = flux_from_mag(np.broadcast_to(mag_i, n))
-    size = np.broadcast_to(half_light_arcsec, n).astype(float)
-    return Sources(x, zero, zero, np.zeros(n, int), flux, size, zero + 1.0, zero + 0.2, zero - 0.1)
+    flux = np.full((len(x), 10), 1e9)
+    flux[:, I_BAND] = flux_from_mag(np.broadcast_to(mag_i, len(x)))
+    return sersic_sources(x=x, y=0.0, flux=flux, half_light_arcsec=half_light_arcsec, e1=0.2, e2=-0.1)
 
 
 def test_a_source_alone_is_not_blended():

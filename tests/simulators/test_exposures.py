@@ -9,7 +9,7 @@ import pytest
 from skysynergy.simulators.cadence import sample_visits
 from skysynergy.simulators.detectors import SATURATED
 from skysynergy.simulators.exposures import ORIENTATIONS, expose, pixels_across, prepare
-from skysynergy.simulators.scenes import Sources, draw_scene, sheared
+from skysynergy.simulators.scenes import Sources, draw_scene, joined, sersic_sources, sheared
 from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 SECRET = b"exposures"
@@ -24,14 +24,7 @@ surveys = pytest.mark.parametrize("survey", SURVEYS)
 
 
 def one_source(x: float, y: float, flux: float, half_light_arcsec: float = 0.35) -> Sources:
-    columns = {"x": x, "y": y, "z": 0.5, "half_light_arcsec": half_light_arcsec, "sersic_n": 0.6}
-    shape = {
-        "e1": np.zeros(1),
-        "e2": np.zeros(1),
-        "spectrum": np.zeros(1, int),
-        "flux": np.full((1, 10), flux),
-    }
-    return Sources(**{name: np.array([value]) for name, value in columns.items()}, **shape)
+    return sersic_sources(x=x, y=y, flux=flux, half_light_arcsec=half_light_arcsec, sersic_n=0.6)
 
 
 def taken(survey: str, sources: Sources, observation=None, scene: int = 0, width: float = WIDTH):
@@ -115,7 +108,7 @@ def test_dithers_and_noise_differ_between_exposures_and_scenes(survey):
 def test_noise_knows_nothing_of_the_light(survey, record_figure):
     scene = draw_scene(np.random.default_rng(6), width_arcsec=WIDTH, i_limit=25.0)
     # Twenty times as bright as they are: in u, nothing would stand above the noise.
-    exposures = taken(survey, replace(scene, flux=20 * scene.flux))
+    exposures = taken(survey, replace(scene, component_flux=20 * scene.component_flux))
     for e, noise in enumerate(FIELD[survey].backgrounds):
         light = exposures.light[e]
         variance = noise.sky_variance + noise.read_variance + np.maximum(light, 0) * noise.electron
@@ -158,7 +151,7 @@ def test_bright_sources_saturate_and_the_truth_says_how_much():
     assert not quiet.mask.any()
     np.testing.assert_array_equal(quiet.masked_fraction, 0)
     # Beside the saturated core some of a faint neighbour's pixels are lost.
-    both = Sources(*(np.concatenate([getattr(bright, f), getattr(faint, f)]) for f in vars(bright)))
+    both = joined(bright, faint)
     radius = np.sqrt(exposures.mask[0].sum() / np.pi) * 0.2
     beside = replace(both, x=np.array([0.0, radius]))
     fraction = taken("LSST", beside).masked_fraction

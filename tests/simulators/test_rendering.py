@@ -8,8 +8,9 @@ from scipy.special import gamma, gammaincinv
 from skysynergy.simulators.cadence import sample_visits
 from skysynergy.simulators.detectors import background
 from skysynergy.simulators.optics import psf_image
+from skysynergy.simulators.profiles import Profiles, profiles_of
 from skysynergy.simulators.rendering.galsim import render, stamp_radius
-from skysynergy.simulators.scenes import Sources, draw_scene, rotated_90
+from skysynergy.simulators.scenes import draw_scene, rotated_90, sersic_sources
 from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 FINE = 15  # cells of the fine grid per pixel: odd, so that a pixel's centre is that of a cell
@@ -17,10 +18,9 @@ VISITS = {v.band: v for v in sample_visits(np.random.default_rng(3), {"i": 1, "V
 TURN, MIRROR = np.array([[0.0, -1.0], [1.0, 0.0]]), np.diag([-1.0, 1.0])
 
 
-def one_source(**changes: float) -> Sources:
-    values = {"x": 0.0, "y": 0.0, "z": 0.5, "half_light_arcsec": 0.3, "sersic_n": 1.0, "e1": 0.0, "e2": 0.0}
-    columns = {name: np.array([value]) for name, value in (values | changes).items()}
-    return Sources(spectrum=np.zeros(1, int), flux=np.full((1, 10), 1000.0), **columns)
+def one_source(**changes: float) -> Profiles:
+    values = {"x": 0.0, "y": 0.0, "flux": 1000.0, "half_light_arcsec": 0.3}
+    return profiles_of(sersic_sources(**(values | changes)))
 
 
 def rotation(degrees: float) -> np.ndarray:
@@ -55,7 +55,7 @@ def brightness(offset: np.ndarray, shape: np.ndarray, n: float, cell: float, dep
     return value
 
 
-def direct(sources: Sources, flux: float, *, psf, psf_oversampling, wcs, shape) -> np.ndarray:
+def direct(sources: Profiles, flux: float, *, psf, psf_oversampling, wcs, shape) -> np.ndarray:
     """One source by the convolution theorem, everything in units of pixels, on FINE² cells a pixel."""
     cells = shape[0] * FINE
     # The cusp lies at the centre of a cell, or its light would be shifted; a phase puts it in its place.
@@ -126,7 +126,8 @@ def test_a_turned_detector_sees_the_turned_image(turn):
 
 
 def test_light_adds_up_source_by_source():
-    sources = draw_scene(np.random.default_rng(8), width_arcsec=6.0, i_limit=26.0)
+    scene = draw_scene(np.random.default_rng(8), width_arcsec=6.0, i_limit=26.0)
+    sources = profiles_of(scene)
     flux, arguments = sources.flux[:, BANDS["i"].code], exposure("i", 31)
     together = render(sources, flux, **arguments)
     apart = sum(render(sources[k : k + 1], flux[k : k + 1], **arguments) for k in range(len(sources)))
@@ -134,7 +135,7 @@ def test_light_adds_up_source_by_source():
     np.testing.assert_allclose(together, apart, rtol=0, atol=1e-9 * together.max())
     # Turn the sky, and the detector with it: nothing changes.
     turned = arguments | {"wcs": np.column_stack([arguments["wcs"][:, :2] @ TURN.T, arguments["wcs"][:, 2]])}
-    partner = render(rotated_90(sources), flux, **turned)
+    partner = render(profiles_of(rotated_90(scene)), flux, **turned)
     np.testing.assert_allclose(partner, together, rtol=0, atol=1e-9 * together.max())
 
 
@@ -144,7 +145,7 @@ def test_stamps_and_cheap_drawing_stay_far_below_the_noise(band, size, record_fi
     sigma = background(VISITS[band], arguments["psf"]).sigma
     worst, brightest = 0.0, 0.0
     for seed in range(4):
-        sources = draw_scene(np.random.default_rng(seed), width_arcsec=9.6)
+        sources = profiles_of(draw_scene(np.random.default_rng(seed), width_arcsec=9.6))
         flux = sources.flux[:, BANDS[band].code]
         full, quick = render(sources, flux, **arguments), render(sources, flux, sigma=sigma, **arguments)
         worst, brightest = max(worst, np.abs(full - quick).max() / sigma), max(brightest, full.max() / sigma)
@@ -155,6 +156,17 @@ def test_stamps_and_cheap_drawing_stay_far_below_the_noise(band, size, record_fi
     assert brightest > 3
 
 
+@pytest.mark.parametrize(("band", "size"), [("i", 63), ("VIS", 65), ("H", 35)])
+def test_a_point_is_the_limit_of_a_small_disk(band, size):
+    arguments = exposure(band, size, rotation(33.0) @ MIRROR)
+    point, disk = (
+        render(one_source(x=0.11, y=-0.07, half_light_arcsec=r), np.array([500.0]), **arguments)
+        for r in (0.0, 0.002)
+    )
+    np.testing.assert_allclose(point, disk, rtol=0, atol=1e-3 * disk.max())
+    assert point.sum() == pytest.approx(500.0, rel=2e-3)  # the PSF's wings end with the image
+
+
 def test_stamps_grow_with_brightness_and_stop():
     faint, bright = stamp_radius(10.0, 0.3, 1.0), stamp_radius(1e4, 0.3, 1.0)
     assert 0 < faint < bright
@@ -162,13 +174,15 @@ def test_stamps_grow_with_brightness_and_stop():
     assert stamp_radius(1e12, 0.3, 4.0) == pytest.approx(0.3 * 12 * 1.3)
 
 
-@pytest.mark.parametrize("value", [0.0, -1.0, np.nan, np.inf])
-@pytest.mark.parametrize("name", ["flux", "half_light_arcsec"])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("flux", 0.0)] + [(name, v) for name in ("flux", "half_light_arcsec") for v in (-1.0, np.nan, np.inf)],
+)
 def test_what_cannot_be_drawn_is_named(name, value):
-    sources = draw_scene(np.random.default_rng(0), width_arcsec=19.2, arrangement="isolated")
+    sources = profiles_of(draw_scene(np.random.default_rng(0), width_arcsec=19.2, arrangement="isolated"))
     flux = np.ones(len(sources))
     (flux if name == "flux" else sources.half_light_arcsec)[2] = value
-    with pytest.raises(ValueError, match=f"{name} of source 2 must be positive"):
+    with pytest.raises(ValueError, match=f"{name} of profile 2 must be positive"):
         render(sources, flux, **exposure("i", 31))
 
 

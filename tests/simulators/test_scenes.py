@@ -10,14 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from skysynergy.simulators.galaxies import SERSIC_INDICES, density_arcmin2, draw_galaxies
+from skysynergy.simulators.galaxies import MAX_KNOTS, SERSIC_INDICES, density_arcmin2
+from skysynergy.simulators.profiles import profiles_of
 from skysynergy.simulators.scenes import (
     ISOLATED_CELL_ARCSEC,
     ISOLATED_OFFSET_ARCSEC,
     MARGIN_ARCSEC,
     Sources,
     draw_scene,
+    joined,
     rotated_90,
+    sersic_sources,
     sheared,
 )
 from skysynergy.simulators.surveys import BANDS, mag_from_flux
@@ -41,10 +44,10 @@ def test_shear_is_galsims(g):
     positions = matrix @ [sources.x, sources.y]
     # Rounding grows as 1/(1 − |g|²), which is at most 5.
     np.testing.assert_allclose([moved.x, moved.y], positions, rtol=0, atol=1e-12)
-    for e, found in zip(ellipticity(sources), ellipticity(moved), strict=True):
+    for e, found in zip(ellipticity(sources).ravel(), ellipticity(moved).ravel(), strict=True):
         together = galsim.Shear(g1=g.real, g2=g.imag) + galsim.Shear(g1=e.real, g2=e.imag)
         assert abs(found - complex(together.g1, together.g2)) < 1e-12
-    for name in ("z", "spectrum", "flux", "half_light_arcsec", "sersic_n"):
+    for name in ("z", "spectrum", "component_flux", "half_light_arcsec", "sersic_n"):
         np.testing.assert_array_equal(getattr(moved, name), getattr(sources, name))
 
 
@@ -87,21 +90,20 @@ def test_four_quarter_turns_are_none():
 @given(g=shears)
 def test_a_turned_scene_feels_the_turned_shear(g):
     one, other = rotated_90(sheared(scene(), g.real, g.imag)), sheared(rotated_90(scene()), -g.real, -g.imag)
-    np.testing.assert_allclose(
-        [one.x, one.y, one.e1, one.e2], [other.x, other.y, other.e1, other.e2], atol=1e-12
-    )
+    for name in ("x", "y", "e1", "e2", "knots"):
+        np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [0.1, 0.4, 0.7])
 def test_the_mean_shape_of_a_ring_is_the_shear(size):
     g, n = complex(0.02, -0.03), 16
     e = size * np.exp(2j * np.pi * np.arange(n) / n)
-    ring = replace(scene()[np.zeros(n, dtype=int)], e1=e.real, e2=e.imag)
+    ring = sersic_sources(x=np.zeros(n), y=0.0, flux=1.0, half_light_arcsec=0.3, e1=e.real, e2=e.imag)
     mean = ellipticity(sheared(ring, g.real, g.imag)).mean()
     # (e + g)/(1 + g*e) is analytic in e, so its mean over the circle is its value at 0: g itself.
     assert abs(mean - g) < 1e-12
     pair = ring[:1]
-    partners = [ellipticity(sheared(s, g.real, g.imag))[0] for s in (pair, rotated_90(pair))]
+    partners = [ellipticity(sheared(s, g.real, g.imag))[0, 0] for s in (pair, rotated_90(pair))]
     # Two partners leave −g*e² of it (second order in e), and the next term is |g|² of that.
     left = np.mean(partners) - g + np.conj(g) * e[0] ** 2
     assert abs(left) < 2 * abs(g) ** 3
@@ -139,19 +141,57 @@ def test_isolated_galaxies_stand_apart(width, across):
         x, y = (axis.ravel() for axis in np.meshgrid(centres, centres))
         offsets += [sources.x - x, sources.y - y]
         assert mag_from_flux(sources.flux[:, BANDS["i"].code]).max() < 24.5 + 1e-9
-        assert set(sources.sersic_n) <= set(SERSIC_INDICES)
+        assert set(sources.sersic_n.ravel()) <= set(SERSIC_INDICES)
     offsets = np.concatenate(offsets)
     assert np.abs(offsets).max() <= ISOLATED_OFFSET_ARCSEC
     assert offsets.std() == pytest.approx(2 * ISOLATED_OFFSET_ARCSEC / 12**0.5, rel=0.2)
 
 
-def test_sizes_are_circularised():
-    # Isolated galaxies are the first thing drawn, so they can be drawn again by themselves.
-    sources = draw_scene(np.random.default_rng(3), width_arcsec=19.2, arrangement="isolated")
-    galaxies = draw_galaxies(np.random.default_rng(3), 4, 24.5)
-    e = np.hypot(galaxies.e1, galaxies.e2)
-    major, minor = galaxies.half_light_arcsec, galaxies.half_light_arcsec * (1 - e) / (1 + e)
-    np.testing.assert_allclose(sources.half_light_arcsec, np.sqrt(major * minor), rtol=1e-12)
+def smooth_and_clumpy(n_knots: int = 5, e: complex = 0.3 - 0.2j) -> Sources:
+    rng = np.random.default_rng(4)
+    smooth = sersic_sources(x=0.7, y=-0.4, flux=100.0, half_light_arcsec=0.5, e1=e.real, e2=e.imag)
+    places = rng.normal(size=(1, MAX_KNOTS)) + 1j * rng.normal(size=(1, MAX_KNOTS))
+    return replace(smooth, n_knots=np.array([n_knots]), knot_fraction=np.array([0.3]), knots=places)
+
+
+@given(g=shears)
+def test_knots_are_sheared_as_points_of_the_sky(g):
+    before, after = (
+        profiles_of(s) for s in (smooth_and_clumpy(), sheared(smooth_and_clumpy(), g.real, g.imag))
+    )
+    matrix = galsim.Shear(g1=g.real, g2=g.imag).getMatrix()
+    np.testing.assert_allclose([after.x, after.y], matrix @ [before.x, before.y], atol=1e-11)
+    turned = profiles_of(rotated_90(smooth_and_clumpy()))
+    np.testing.assert_allclose(turned.x + 1j * turned.y, 1j * (before.x + 1j * before.y), atol=1e-12)
+
+
+def test_knots_take_their_light_from_the_disk():
+    profiles = profiles_of(smooth_and_clumpy())
+    assert list(profiles.half_light_arcsec) == [0.5, 0, 0, 0, 0, 0]
+    np.testing.assert_allclose(profiles.flux[:, 3], [70, 6, 6, 6, 6, 6])
+    np.testing.assert_array_equal(profiles.source, 0)
+    assert len(profiles_of(smooth_and_clumpy(0))) == 1
+    np.testing.assert_allclose(profiles_of(smooth_and_clumpy(0)).flux, 100)
+
+
+def test_stars_are_not_sheared():
+    both = joined(scene(), replace(scene(), spectrum=np.full(len(scene()), -1)))
+    moved, n = sheared(both, 0.1, -0.2), len(scene())
+    assert list(both.is_star) == [False] * n + [True] * n
+    for name in ("x", "y", "e1", "e2", "knots"):
+        np.testing.assert_array_equal(getattr(moved, name)[n:], getattr(scene(), name))
+        if name != "knots":
+            assert not np.array_equal(getattr(moved, name)[:n], getattr(scene(), name))
+
+
+def test_each_source_may_have_its_own_shear():
+    sources = scene()
+    g1, g2 = np.random.default_rng(1).uniform(-0.3, 0.3, (2, len(sources)))
+    moved = sheared(sources, g1, g2)
+    for n in range(len(sources)):
+        one = sheared(sources[n : n + 1], g1[n], g2[n])
+        for name in ("x", "y", "e1", "e2"):
+            np.testing.assert_allclose(getattr(one, name)[0], getattr(moved, name)[n], atol=1e-14)
 
 
 @pytest.mark.parametrize("index", [slice(1, 3), np.array([2, 0]), np.array([], dtype=int)])
