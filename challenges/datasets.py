@@ -19,7 +19,8 @@ import numpy as np
 import platformdirs
 import xarray
 
-from ..simulators import integrity, quantisation, sky, store, stream
+from ..simulators import integrity, quantisation, sky_layout, store, stream
+from ..simulators.fields import simulate_shard
 from ..simulators.surveys import BANDS, SURVEYS
 from ..version import __version__
 from . import sealing
@@ -128,7 +129,7 @@ def generate(
     paths = [split.data, split.truth]
     for path, layout in zip(
         paths,
-        sky.layouts(tier.sky, scenes_per_shard=tier.scenes_per_shard, attributes=attributes),
+        sky_layout.layouts(tier.sky, scenes_per_shard=tier.scenes_per_shard, attributes=attributes),
         strict=True,
     ):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,7 +137,7 @@ def generate(
     if split.split not in sealing.OPEN_SPLITS:
         split.truth.chmod(0o700)
     simulate = functools.partial(
-        sky.simulate_shard,
+        simulate_shard,
         sky=tier.sky,
         secret=secret,
         split=SPLITS.index(split.split),

@@ -27,8 +27,9 @@ from tqdm import tqdm
 
 from ..scoring.scorecard import Scorecard
 from ..scoring.shear import shear_scorecard, shear_sums
-from ..simulators import quantisation, sky
+from ..simulators import fields, quantisation
 from ..simulators.randomness import generator
+from ..simulators.sky import exposure_bands, field_shear
 from ..simulators.surveys import BANDS, SURVEYS
 from ..simulators.workers import worker_pool
 from ..version import __version__
@@ -163,10 +164,10 @@ def harness_field(
     scenario: Scenario, track: Track, secret: bytes, number: int, sign: int
 ) -> tuple[Field, complex]:
     """One field of a pair, as the method sees it, and its true shear."""
-    shear = sign * sky.field_shear(scenario.sky, secret, SPLIT, number)
+    shear = sign * field_shear(scenario.sky, secret, SPLIT, number)
     # Both fields of a pair share the dither of the quantisation, too.
     key = b"skysynergy harness"
-    arrays, _, _ = sky.simulate_field(
+    arrays, _, _ = fields.simulate_field(
         scenario.sky, secret, SPLIT, number, dither_key=key, shear=shear, truth=False
     )
     bands = {}
@@ -182,8 +183,8 @@ def harness_field(
             step = arrays[f"{group}/step"][scene, exposure]
             flux[scene, exposure] = quantisation.decode(codes[scene, exposure], step, pattern)
         arrays[f"{group}/image"] = flux
-        bands[name] = np.array([BANDS[b].code for b in sky.exposure_bands(scenario.sky, name)])
-    identity = sky.opaque_id(secret, "harness", number, int(sign > 0))
+        bands[name] = np.array([BANDS[b].code for b in exposure_bands(scenario.sky, name)])
+    identity = fields.opaque_id(secret, "harness", number, int(sign > 0))
     return field_from_arrays(identity, scenario.sky.width_arcsec, arrays, bands), shear
 
 

@@ -10,13 +10,14 @@ import pytest
 from skysynergy.simulators.cadence import Visit, five_sigma_depth, sample_visits
 from skysynergy.simulators.detectors import background
 from skysynergy.simulators.exposures import pixels_across
+from skysynergy.simulators.fields import simulate_field
 from skysynergy.simulators.optics import psf_image
 from skysynergy.simulators.profiles import profiles_of
 from skysynergy.simulators.quantisation import encode
 from skysynergy.simulators.randomness import generator
 from skysynergy.simulators.rendering.galsim import render
 from skysynergy.simulators.scenes import draw_scene, sheared
-from skysynergy.simulators.sky import Sky, simulate_field
+from skysynergy.simulators.sky import Sky
 from skysynergy.simulators.surveys import BANDS, SURVEYS, electron_flux, mag_from_flux
 
 NOT_POSITIVE = [0.0, -0.5, math.nan]

@@ -15,10 +15,12 @@ from skysynergy.challenges.challenge import load
 from skysynergy.challenges.harness import harness_field
 from skysynergy.scoring.shear import shear_scorecard, shear_sums
 from skysynergy.simulators import quantisation
+from skysynergy.simulators.fields import observe
+from skysynergy.simulators.profiles import profiles_of
 from skysynergy.simulators.randomness import generator
 from skysynergy.simulators.rendering.galsim import render
 from skysynergy.simulators.scenes import draw_scene
-from skysynergy.simulators.sky import Sky, observe
+from skysynergy.simulators.sky import Sky
 from skysynergy.simulators.surveys import BANDS
 
 SECRET = b"benchmark"
@@ -26,7 +28,7 @@ SECRET = b"benchmark"
 
 @pytest.fixture(scope="module")
 def scene():
-    return draw_scene(generator(SECRET, "galaxies", 0), width_arcsec=19.2)
+    return profiles_of(draw_scene(generator(SECRET, "galaxies", 0), width_arcsec=19.2))
 
 
 @pytest.fixture(scope="module", params=["i", "VIS", "H"])

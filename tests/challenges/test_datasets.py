@@ -14,7 +14,7 @@ from skysynergy.challenges.challenge import load
 from skysynergy.challenges.datasets import DatasetError, Split, generate, open_split, open_truth, verify
 from skysynergy.challenges.names import UnknownNameError
 from skysynergy.challenges.tiers import SPLITS, TIERS
-from skysynergy.simulators import sky
+from skysynergy.simulators import fields
 from skysynergy.simulators.layout import StoreError
 from skysynergy.simulators.surveys import BANDS
 
@@ -107,7 +107,7 @@ class TestGenerate:
         def never(*_, **__):
             raise AssertionError("a shard was simulated again")
 
-        monkeypatch.setattr(sky, "simulate_shard", never)
+        monkeypatch.setattr(datasets, "simulate_shard", never)
         generate(Split.of(*VALIDATION))
         assert files(own_sky) == before
 
@@ -117,7 +117,7 @@ class TestGenerate:
         split, whole = Split.of(*VALIDATION, own_sky), Split.of(*VALIDATION, little_sky)
         for path in (split.data, split.truth):
             shutil.rmtree(path)
-        made, simulate = [], sky.simulate_shard
+        made, simulate = [], fields.simulate_shard
 
         def stops(shard, **options):
             made.append(shard)
@@ -125,7 +125,7 @@ class TestGenerate:
                 raise KeyboardInterrupt
             return simulate(shard, **options)
 
-        monkeypatch.setattr(sky, "simulate_shard", stops)
+        monkeypatch.setattr(datasets, "simulate_shard", stops)
         with pytest.raises(KeyboardInterrupt):
             generate(split)
         with pytest.raises(StoreError, match=r"incomplete: .*Run the same command again to resume it"):
@@ -240,7 +240,7 @@ class TestSealed:
         # Its ids can't be had from the published secrets.
         guesses = [sealing.open_secret("sky", datasets.VERSION, "tiny", s) for s in sealing.OPEN_SPLITS]
         known = {
-            sky.opaque_id(guess, "field", SPLITS.index("test"), n) for guess in guesses for n in range(2)
+            fields.opaque_id(guess, "field", SPLITS.index("test"), n) for guess in guesses for n in range(2)
         }
         assert not known & set(data["fields/id"].to_numpy().tolist())
 

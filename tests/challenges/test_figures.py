@@ -17,7 +17,9 @@ from skysynergy.challenges.figures import exposures_figure, save, scene_figure
 from skysynergy.challenges.scene_exposures import exposures_of
 from skysynergy.simulators import quantisation, store, stream
 from skysynergy.simulators.exposures import ORIENTATIONS
-from skysynergy.simulators.sky import Sky, layouts, simulate_shard
+from skysynergy.simulators.fields import simulate_shard
+from skysynergy.simulators.sky import Sky
+from skysynergy.simulators.sky_layout import layouts
 from skysynergy.simulators.surveys import BANDS
 
 KEY = b"key of the dither"

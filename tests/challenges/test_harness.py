@@ -18,11 +18,11 @@ from skysynergy.challenges.run_method import MethodError
 from skysynergy.challenges.shear import Shear
 from skysynergy.scoring.scorecard import Scorecard
 from skysynergy.scoring.shear import shear_bias, shear_sums
-from skysynergy.simulators import sky
+from skysynergy.simulators import fields
 from skysynergy.simulators.exposures import expose
 from skysynergy.simulators.randomness import generator
 from skysynergy.simulators.scenes import draw_scene, sheared
-from skysynergy.simulators.sky import Sky
+from skysynergy.simulators.sky import Sky, field_shear
 
 SHEAR = load("shear")
 SECRET = b"sixteen bytes of secret, no less"
@@ -111,7 +111,7 @@ class TestPairs:
         scene = number * spec.scenes_per_field
         rng = generator(SECRET, "galaxies", SPLIT, scene)
         drawn = draw_scene(rng, width_arcsec=9.6, arrangement="isolated")
-        for name, observation in sky.observe(spec, SECRET, SPLIT, number).items():
+        for name, observation in fields.observe(spec, SECRET, SPLIT, number).items():
             taken = expose(
                 sheared(drawn, g.real, g.imag, in_place=True),
                 observation,
@@ -208,7 +208,7 @@ class Fake:
     def __call__(self, task, *, method, scenario, track, secret):
         number, sign = task
         self.tasks.append(task)
-        g = sign * sky.field_shear(scenario.sky, secret, SPLIT, number)
+        g = sign * field_shear(scenario.sky, secret, SPLIT, number)
         self.g[task] = g
         noise = generator(secret, "shared", number).normal(0, self.shared, 2)
         noise = noise + generator(secret, "own", number, sign + 1).normal(0, self.own, 2)

@@ -12,12 +12,13 @@ from skysynergy.challenges import datasets, sealing
 from skysynergy.challenges.challenge import load
 from skysynergy.challenges.datasets import DatasetError, Split, generate, open_split, open_truth, verify
 from skysynergy.challenges.tiers import SPLITS, TIERS
-from skysynergy.simulators import quantisation, sky
+from skysynergy.simulators import fields, quantisation
 from skysynergy.simulators.exposures import expose
 from skysynergy.simulators.galaxies import density_arcmin2
 from skysynergy.simulators.layout import StoreError
 from skysynergy.simulators.randomness import generator
 from skysynergy.simulators.scenes import draw_scene, sheared
+from skysynergy.simulators.sky import field_shear
 from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 GROUPS = ("lsst", "euclid_vis", "euclid_nisp")
@@ -43,8 +44,8 @@ class TestOpen:
         data = open_split(split)
         secret = sealing.open_secret("sky", datasets.VERSION, *VALIDATION)
         for number in range(tier.sky.n_fields):
-            shear = sky.field_shear(tier.sky, secret, SPLITS.index("validation"), number)
-            observed = sky.observe(tier.sky, secret, SPLITS.index("validation"), number)
+            shear = field_shear(tier.sky, secret, SPLITS.index("validation"), number)
+            observed = fields.observe(tier.sky, secret, SPLITS.index("validation"), number)
             scenes = slice(number * 2, number * 2 + 2)
             for observation in observed.values():
                 group = data[observation.survey.group]

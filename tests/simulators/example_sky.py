@@ -8,7 +8,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from skysynergy.simulators.sky import Sky, layouts, simulate_shard
+from skysynergy.simulators.fields import simulate_shard
+from skysynergy.simulators.sky import Sky
+from skysynergy.simulators.sky_layout import layouts
 from skysynergy.simulators.store import create, finish
 from skysynergy.simulators.stream import write_stream
 

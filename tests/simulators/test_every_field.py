@@ -8,9 +8,9 @@ from skysynergy.challenges.sealing import OPEN_SPLITS, open_secret
 from skysynergy.challenges.tiers import SPLITS, TIERS
 from skysynergy.simulators.cadence import attainable, sample_visits
 from skysynergy.simulators.detectors import background
+from skysynergy.simulators.fields import observe
 from skysynergy.simulators.optics import effective_pixels, psf_image
 from skysynergy.simulators.randomness import generator
-from skysynergy.simulators.sky import observe
 from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from skysynergy.challenges.datasets import field_from_arrays
 from skysynergy.simulators import quantisation
+from skysynergy.simulators.fields import opaque_id, simulate_field, simulate_shard
 from skysynergy.simulators.scenes import ISOLATED_CELL_ARCSEC, Sources, sheared
-from skysynergy.simulators.sky import Sky, field_shear, layouts, opaque_id, simulate_field, simulate_shard
+from skysynergy.simulators.sky import Sky, field_shear
+from skysynergy.simulators.sky_layout import layouts
 from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 SECRET, KEY = bytes(range(32)), b"public"
