@@ -44,8 +44,8 @@ _AMPLITUDE, _SLOPE = 0.014, 0.8
 _SIGMA_ARCSEC = 0.5 * 2.0 ** np.arange(9)
 _WEIGHT = np.array([0.0194, 0.0112, 0.0212, 0.0268, 0.0452, 0.0567, 0.1208, 0.0270, 0.6717])
 _NORM = 34.96  # arcmin^2
-# Groups further away than this many widths would give 4e-5 of the galaxies, which are left out.
-_REACH = 4.5
+# Groups further away than this many widths would give 1e-4 of the galaxies, which are left out.
+_REACH = 4.0
 
 # Line-of-sight scatter within a group, in units of 1 + z: 300 km/s. Our choice.
 _REDSHIFT_SCATTER = 1e-3
@@ -238,12 +238,10 @@ def boost(z_bright: ArrayLike, z_all: ArrayLike) -> float:
     edges = np.quantile(z_all, np.arange(1, _BINS) / _BINS)
     counts = np.bincount(np.searchsorted(edges, z_bright), minlength=_BINS)
     # n (n - 1) keeps the Poisson noise of the counts out of their square.
-    return float(_BINS * np.sum(counts * (counts - 1.0)) / (n * (n - 1.0)))
+    return max(float(_BINS * np.sum(counts * (counts - 1.0)) / (n * (n - 1.0))), 1.0)
 
 
-def clustering_at(
-    z: ArrayLike, mag_i: ArrayLike, i_limit: float, *, grouped: float = 1.0
-) -> Clustering:
+def clustering_at(z: ArrayLike, mag_i: ArrayLike, i_limit: float, *, grouped: float = 1.0) -> Clustering:
     """The model for galaxies drawn to `i_limit` whose i < 25 cluster as published.
 
     Arguments:
