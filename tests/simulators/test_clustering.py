@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -69,7 +70,7 @@ def test_patches_have_the_expected_correlation(grouped):
         squares = [draw_groups(rng, width_arcsec=240, density_arcmin2=40, model=model)[:2] for _ in range(15)]
         found.append(angular_correlation(squares, width_arcsec=240, edges_arcsec=edges, rng=rng, randoms=2))
     # Means of w over each bin, weighted as pairs are.
-    fine = [np.linspace(a, b, 400) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    fine = [np.linspace(a, b, 400) for a, b in pairwise(edges)]
     expected = [np.average(expected_correlation(t, model), weights=t) for t in fine]
     error = np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
     assert (np.abs(np.mean(found, axis=0) - expected) < 4 * error).all()
@@ -213,7 +214,7 @@ def test_the_bright_part_of_a_deep_sky_clusters_as_published(magnitudes_at):
             )
             squares.append((x[mag < 25], y[mag < 25]))
         found.append(angular_correlation(squares, width_arcsec=180, edges_arcsec=edges, rng=rng, randoms=2))
-    fine = [np.linspace(a, b, 400) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    fine = [np.linspace(a, b, 400) for a, b in pairwise(edges)]
     expected = np.array([np.average(published_correlation(t), weights=t) for t in fine])
     error = np.std(found, axis=0, ddof=1) / np.sqrt(len(found))
     assert (np.abs(np.mean(found, axis=0) - expected) < 4 * error).all()
