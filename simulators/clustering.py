@@ -288,7 +288,7 @@ def angular_correlation(
     Raises:
         ValueError: if there is nothing to correlate, or an edge is wider than the square.
     """
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     edges = np.asarray(edges_arcsec, dtype=float)
     if edges.max() > width_arcsec:
@@ -299,8 +299,8 @@ def angular_correlation(
     scattered = round(randoms * mean) + 1
     data, cross = np.zeros(len(edges)), np.zeros(len(edges))
     for x, y in patches:
-        tree = cKDTree(np.stack([x, y], axis=-1))
-        other = cKDTree(rng.uniform(-width_arcsec / 2.0, width_arcsec / 2.0, (scattered, 2)))
+        tree = KDTree(np.stack([x, y], axis=-1))
+        other = KDTree(rng.uniform(-width_arcsec / 2.0, width_arcsec / 2.0, (scattered, 2)))
         data += tree.count_neighbors(tree, edges)
         cross += tree.count_neighbors(other, edges)
     t = edges / width_arcsec
