@@ -2,7 +2,7 @@
 
 Counts are an integral along the line of sight: two disks and a halo (Jurić et al. 2008) filled with
 the main sequence of Pecaut & Mamajek (2013) and a mass function. Colours are the locus of SDSS and
-2MASS (Covey et al. 2007): its median magnitudes, joined up in wavelength, are a spectrum, which is
+2MASS (Covey et al. 2007): a spectrum that has them, straight between the bands, is
 counted through our bands as any other. Left out: giants, white and brown dwarfs, unresolved
 companions, dust, and the dependence on longitude (90 degrees is taken).
 """
@@ -62,8 +62,11 @@ _LOCUS = np.array([
 COLOUR_LIMITS = (0.10, 4.00)
 # Effective wavelengths, Angstrom, of SDSS (speclite sdss2010) and 2MASS (Cohen et al. 2003, recalled),
 # and what turns 2MASS into AB (Blanton & Roweis 2007, recalled).
+_LOCUS_CURVES = (*(f"sdss2010-{name}" for name in "ugriz"), "twomass-J", "twomass-H", "twomass-Ks")
 _LOCUS_ANGSTROM = np.array([3614.0, 4749.0, 6206.0, 7526.0, 8947.0, 12350.0, 16620.0, 21590.0])
 _TWOMASS_AB = (0.91, 1.39, 1.85)
+# Corrections of the corners: colours come back to 1e-3 mag.
+_CORRECTIONS = 20
 
 # Mamajek's table of dwarfs (version 2024.05.15 of the one in Pecaut & Mamajek 2013, ApJS 208, 9), F5 to
 # M6: mass / Msun, M_J (Vega), and the g - i of the locus where its g-r (to K7) or r-i (from M0) is theirs.
@@ -75,9 +78,10 @@ _DWARFS = np.array([
     [0.122, 9.72, 3.61], [0.105, 10.18, 3.71],
 ])  # fmt: skip
 
-# Mass function: log-normal about 0.27 Msun (Bochanski et al. 2008, abstract), width in log10 m and stars
-# per pc^3 and dex at the peak our choice: 0.06 stars per pc^3 in all, companions not counted.
-_MASS_PEAK, _MASS_WIDTH, _MASS_NORM = 0.27, 0.34, 0.085
+# Mass function: log-normal about 0.27 Msun (Bochanski et al. 2008, arXiv:0810.2343, abstract). Width in
+# log10 m and thin-disk stars per pc^3 and dex at the peak are our choice: 0.054 per pc^3 in all, and counts
+# that lie between those of Bahcall & Soneira at V = 18 to 21 and the steeper ones of M dwarfs since.
+_MASS_PEAK, _MASS_WIDTH, _MASS_NORM = 0.27, 0.42, 0.065
 
 # Jurić et al. (2008, ApJ 673, 864), abstract: scale heights and lengths, pc, and density of the thick
 # disk against the thin; halo flattening and slope. Local halo fraction, height of the Sun and distance
@@ -168,25 +172,46 @@ def star_fluxes(colour: ArrayLike, mag_i: ArrayLike) -> NDArray[np.float64]:
     return flux_from_mag(magnitudes + np.asarray(mag_i, dtype=float)[:, None])
 
 
-def star_locus(colour: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The locus as spectra: AB magnitudes joined by straight lines in ln(wavelength).
+def star_locus() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The locus as spectra: AB magnitudes at eight wavelengths, joined by straight lines in ln(wavelength).
 
-    Arguments:
-        colour: (n,) g - i of SDSS.
+    The magnitudes at the corners are moved until the curves of SDSS and 2MASS give back the colours.
 
     Returns:
-        wavelength: (m,) Angstrom, 2900 to 23000.
+        colour: (n,) g - i of SDSS.
+        wavelength: (m,) Angstrom, 2900 to 24000.
         f_lambda: (n, m) arbitrary units.
     """
-    u_g, g_r, r_i, i_z, z_j, j_h, h_k = (np.interp(colour, _LOCUS[:, 0], c) for c in _LOCUS.T[1:])
-    j = -i_z - z_j  # relative to i, Vega
-    offset = np.array(_TWOMASS_AB)
-    bands = [u_g + g_r + r_i, g_r + r_i, r_i, 0.0 * r_i, -i_z]
-    bands += [j + offset[0], j - j_h + offset[1], j - j_h - h_k + offset[2]]
-    wavelength = np.geomspace(2900.0, 23000.0, 2000)
-    # Level beyond u: the locus says nothing there.
-    ab = np.stack([np.interp(np.log(wavelength), np.log(_LOCUS_ANGSTROM), row) for row in np.stack(bands, -1)])
-    return wavelength, 10.0 ** (-0.4 * ab) / wavelength**2
+    u_g, g_r, r_i, i_z, z_j, j_h, h_k = _LOCUS.T[1:]
+    j = -i_z - z_j  # magnitudes relative to i; from J on Vega
+    vega = np.stack([j, j - j_h, j - j_h - h_k], axis=-1)
+    sdss = np.stack([u_g + g_r + r_i, g_r + r_i, r_i, 0.0 * r_i, -i_z], axis=-1)
+    wanted = np.concatenate([sdss, vega + np.array(_TWOMASS_AB)], axis=1)
+    wavelength = np.geomspace(2900.0, 24000.0, 3000)
+    weights = _locus_weights(wavelength)
+    corners = wanted.copy()
+    for _ in range(_CORRECTIONS):
+        corners += wanted + 2.5 * np.log10(10.0 ** (-0.4 * _joined(corners, wavelength)) @ weights)
+    return _LOCUS[:, 0], wavelength, 10.0 ** (-0.4 * _joined(corners, wavelength)) / wavelength**2
+
+
+def _joined(corners: NDArray[np.float64], wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
+    """AB magnitudes between the corners, and level beyond them, where the locus says nothing."""
+    at = np.log(wavelength)
+    return np.stack([np.interp(at, np.log(_LOCUS_ANGSTROM), row) for row in corners])
+
+
+def _locus_weights(wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(wavelength, band) weights that turn f_nu into its photon-weighted mean in the curves of the locus."""
+    import speclite.filters
+
+    columns = []
+    for name in _LOCUS_CURVES:
+        curve = speclite.filters.load_filter(name)
+        response = np.interp(wavelength, curve.wavelength, curve.response, left=0.0, right=0.0)
+        # Photons of f_nu in equal steps of ln(wavelength): f_nu R d(ln nu).
+        columns.append(response / response.sum())
+    return np.stack(columns, axis=-1)
 
 
 @dataclass(frozen=True)
@@ -212,12 +237,14 @@ def _counts(latitude_deg: float, i_limit: float) -> _Counts:
     edges = np.linspace(I_BRIGHTEST, i_limit, bins + 1)
     mag_i, step = (edges[1:] + edges[:-1]) / 2.0, edges[1] - edges[0]
     square_arcmin = (np.pi / 180.0 / 60.0) ** 2
-    cells = []
+    kinds = []
     for population, (fainter, bluest) in enumerate(zip(_SUBLUMINOUS, _TURNOFF, strict=True)):
         distance = 10.0 ** (0.2 * (mag_i[:, None] - absolute - fainter) + 1.0)
         volume = distance**3 * (np.log(10.0) / 5.0) * step * square_arcmin
-        cells.append(volume * _density(distance, latitude_deg)[population] * np.where(colour < bluest, 0.0, number))
-    cells = np.concatenate(cells, axis=1)
+        kinds.append(
+            volume * _density(distance, latitude_deg)[population] * np.where(colour < bluest, 0.0, number)
+        )
+    cells = np.concatenate(kinds, axis=1)
     return _Counts(np.cumsum(cells), mag_i, float(step), np.tile(colour, len(_SUBLUMINOUS)))
 
 
@@ -228,7 +255,8 @@ def _density(distance_pc: NDArray[np.float64], latitude_deg: float) -> tuple[NDA
     along = distance_pc * np.cos(b)
     radius = np.sqrt(_SUN_RADIUS**2 + along**2 - 2.0 * _SUN_RADIUS * along * np.cos(longitude))
     thin, thick = (
-        np.exp((_SUN_HEIGHT - height) / tall + (_SUN_RADIUS - radius) / long) for tall, long in (_THIN, _THICK)
+        np.exp((_SUN_HEIGHT - height) / tall + (_SUN_RADIUS - radius) / long)
+        for tall, long in (_THIN, _THICK)
     )
     spheroid = np.hypot(radius, height / _HALO_FLATTENING)
     halo = (_SUN_RADIUS / np.maximum(spheroid, 100.0)) ** _HALO_SLOPE
@@ -251,7 +279,7 @@ def _main_sequence() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[
 @cache
 def _locus_bands() -> NDArray[np.float64]:
     """(row of the locus, band) AB magnitudes relative to LSST i."""
-    wavelength, f_lambda = star_locus(_LOCUS[:, 0])
+    _, wavelength, f_lambda = star_locus()
     flux = np.empty((len(_LOCUS), len(BANDS)))
     for name, band in BANDS.items():
         flux[:, band.code] = synthetic_flux(wavelength, f_lambda, name)
