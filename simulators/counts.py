@@ -159,7 +159,7 @@ def _magnitudes(mag_i: ArrayLike) -> NDArray[np.float64]:
     if np.any(wrong):
         first = mag_i[wrong].ravel()[0] if mag_i.ndim else float(mag_i)
         raise ValueError(
-            f"a magnitude is {first}: nothing is known of counts fainter than i = {I_FAINTEST}, leave those out"
+            f"a magnitude is {first}: nothing is known of counts beyond i = {I_FAINTEST}: leave those out"
         )
     return mag_i
 
@@ -178,7 +178,7 @@ def _split(mag_i: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def _gaussian() -> tuple[float, float, float]:
-    """The parabola's exponential is a Gaussian: half its integral, its width (sqrt 2 sigma), its peak in x."""
+    """The parabola's exponential is a Gaussian: half its integral, width (sqrt 2 sigma), peak in x."""
     width = 1.0 / math.sqrt(-_C * math.log(10.0))
     peak = -_B / (2.0 * _C)
     return 10.0 ** (_A - _B**2 / (4.0 * _C)) * width * math.sqrt(math.pi) / 2.0, width, peak

@@ -83,7 +83,7 @@ def test_refusals_say_what_to_do():
         check_variant("medium")
     with pytest.raises(ValueError, match="no variant is called 'best'"):
         per_magnitude(24.0, "best")
-    with pytest.raises(ValueError, match="fainter than i = 28.5"):
+    with pytest.raises(ValueError, match="beyond i = 28.5"):
         per_magnitude([20.0, I_FAINTEST + 0.1])
     with pytest.raises(ValueError, match="a magnitude is nan"):
         cumulative_arcmin2(float("nan"))
