@@ -1,4 +1,4 @@
-"""Light of Sersic profiles within a radius, and what follows: total half-light radii, places of knots.
+"""Growth curves: the light of Sersic profiles within a radius, and the half-light radius of two together.
 
 Radii are circularised: an ellipse of axes a and b counts as the circle of radius sqrt(a b). For a
 bulge and a disk of different ellipticities this is an approximation to the light in ellipses.
@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["half_light_total", "knot_positions", "light_within", "total_over_disk"]
+__all__ = ["half_light_total", "light_within", "total_over_disk"]
 
 # Halvings of a bracket (in the logarithm) that start within a factor of some hundred: 1e-12 at the end.
 _HALVINGS = 45
@@ -79,44 +79,6 @@ def total_over_disk(bulge_fraction: ArrayLike, ratio: ArrayLike) -> NDArray[np.f
     share, ln_ratio = np.asarray(bulge_fraction, dtype=float), np.log(np.asarray(ratio, dtype=float))
     place = (share / _SHARES[1], (ln_ratio - _LN_RATIOS[0]) / (_LN_RATIOS[1] - _LN_RATIOS[0]))
     return np.exp(map_coordinates(_ln_total_table(), place, order=1, mode="nearest"))
-
-
-def knot_positions(
-    uniform: NDArray[np.float64],
-    half_light_arcsec: ArrayLike = 1.0,
-    e1: ArrayLike = 0.0,
-    e2: ArrayLike = 0.0,
-    *,
-    sersic_n: ArrayLike = 1.0,
-) -> NDArray[np.float64]:
-    """Where the knots of a disk are: scattered like its light, on its ellipses.
-
-    Arguments:
-        uniform: (..., 2) numbers from 0 to 1: the share of light within the knot, and its angle. The same
-            numbers give the same knots, whatever shear is applied to them afterwards.
-        half_light_arcsec: (...) circularised half-light radius of the disk.
-        e1, e2: (...) ellipticity of the disk, |e| = (1 - q) / (1 + q).
-        sersic_n: (...) Sersic index of the disk.
-
-    Returns:
-        (..., 2) offsets x, y from the galaxy's centre, arcsec, before lensing.
-
-    Raises:
-        ValueError: if an ellipticity is 1 or more.
-    """
-    from scipy.special import gammaincinv
-
-    e1, e2, n = (np.asarray(value, dtype=float) for value in (e1, e2, sersic_n))
-    square = e1**2 + e2**2
-    if not np.all(square < 1):
-        raise ValueError("the ellipticity of a disk is below 1")
-    # The last thousandth of the light lies far out, where no clump forms.
-    light = 0.999 * uniform[..., 0]
-    radius = np.asarray(half_light_arcsec) * (gammaincinv(2.0 * n, light) / _b(n)) ** n
-    x, y = (radius * f(2.0 * np.pi * uniform[..., 1]) for f in (np.cos, np.sin))
-    # The matrix of determinant 1 that turns circles into ellipses of this ellipticity.
-    scale = 1.0 / np.sqrt(1.0 - square)
-    return np.stack([scale * ((1 + e1) * x + e2 * y), scale * (e2 * x + (1 - e1) * y)], axis=-1)
 
 
 def _b(n: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -17,8 +17,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from .counts import I_SHARED, Variant, check_variant
 from .growth import half_light_total, total_over_disk
+from .knots import Knots, draw_knots
+from .surveys import BANDS
 
-__all__ = ["BULGE", "DISK", "SERSIC_INDICES", "Morphology", "draw_morphology", "kind_fractions"]
+__all__ = [
+    "BULGE",
+    "DISK",
+    "SERSIC_INDICES",
+    "Morphology",
+    "component_flux",
+    "draw_morphology",
+    "kind_fractions",
+    "nearest_sersic",
+]
 
 DISK, BULGE = 0, 1
 """Components: positions on the axis of length 2."""
@@ -79,11 +90,6 @@ _EARLY_B, _EARLY_E_MAX = 8.5, 0.8
 # i < 21, where they can be told apart, are as round (q 0.66) and turned by as much (11 deg if elongated).
 _BULGE_SHARE_E, _BULGE_SCATTER_E, _BULGE_E_MAX = 0.45, 0.12, 0.7
 
-# Clumps. Of star-forming galaxies at 0.5 < z < 3, 60 % of those of low mass have some, and fewer of the
-# massive ones (Guo et al. 2015); they give 19 % of the far-UV light (Soto et al. 2017).
-# In i this is UV beyond z = 1.5; nearer, the share is taken to fall with 1 + z: our choice.
-_CLUMPY, _CLUMP_LIGHT, _CLUMP_LIGHT_MAX, _CLUMP_UV_Z = 0.6, 0.19, 0.6, 1.5
-
 
 @dataclass(frozen=True)
 class Morphology:
@@ -98,7 +104,7 @@ class Morphology:
         sersic_n: (n, 2) indices, each one of `SERSIC_INDICES`.
         e1: (n, 2) ellipticity, |e| = (1 - q) / (1 + q), along x.
         e2: (n, 2) ellipticity along the diagonal from x to y.
-        knot_fraction: (n,) share of the disk's light that is in knots; 0 for most.
+        knots: knots of the disks, in most there are none.
     """
 
     bulge_fraction: NDArray[np.float64]
@@ -106,7 +112,7 @@ class Morphology:
     sersic_n: NDArray[np.float64]
     e1: NDArray[np.float64]
     e2: NDArray[np.float64]
-    knot_fraction: NDArray[np.float64]
+    knots: Knots
 
     def __len__(self) -> int:
         return len(self.bulge_fraction)
@@ -149,8 +155,8 @@ def draw_morphology(
     check_variant(variant)
     mag_i, z, old_fraction = _checked(mag_i, z, old_fraction)
     n = len(mag_i)
-    normal = rng.normal(size=(7, n))
-    uniform = rng.uniform(size=(4, n))
+    normal = rng.normal(size=(6, n))
+    uniform = rng.uniform(size=(2, n))
 
     kind, within = _kinds(normal[0], mag_i, old_fraction)
     both = kind == _BOTH
@@ -179,8 +185,33 @@ def draw_morphology(
         sersic_n=np.stack([index, np.full(n, 4.0)], axis=1),
         e1=ellipticity.real.copy(),
         e2=ellipticity.imag.copy(),
-        knot_fraction=_knots(uniform[2], uniform[3], kind, z, old_fraction),
+        knots=draw_knots(rng, z, np.where(kind == _EARLY, 1.0, old_fraction)),
     )
+
+
+def component_flux(parts: NDArray[np.float64], bulge_fraction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the bulge its light: of the old part of the spectrum, as much as its share in i asks for.
+
+    Arguments:
+        parts: (n, 2, 10) nJy of the young and the old part of the spectrum, columns in band-code order.
+        bulge_fraction: (n,) share of the bulge in the whole light in LSST i.
+
+    Returns:
+        (n, 2, 10) nJy of disk and bulge. They add up to the parts; where there is less old light in i than
+        the bulge asks for, it has all of it.
+    """
+    i = BANDS["i"].code
+    total, old = parts[:, :, i].sum(axis=1), parts[:, 1, i]
+    taken = np.minimum(bulge_fraction * total / np.where(old > 0, old, np.inf), 1.0)
+    bulge = parts[:, 1] * taken[:, None]
+    return np.stack([parts.sum(axis=1) - bulge, bulge], axis=1)
+
+
+def nearest_sersic(sersic_n: ArrayLike) -> NDArray[np.float64]:
+    """The nearest of `SERSIC_INDICES` in ln n; any shape of positive numbers."""
+    known = np.array(SERSIC_INDICES)
+    between = np.sqrt(known[1:] * known[:-1])
+    return known[np.searchsorted(between, np.asarray(sersic_n, dtype=float))]
 
 
 def _checked(*columns: ArrayLike) -> list[NDArray[np.float64]]:
@@ -278,17 +309,3 @@ def _ellipticity_table(*, kind: int) -> tuple[NDArray[np.float64], NDArray[np.fl
         probability = e * (1.0 - np.exp((e - _DISK_E_MAX) / _DISK_A)) / ((1.0 + e) * np.hypot(e, _DISK_E0))
     cumulative = np.concatenate([[0.0], np.cumsum(probability[1:] + probability[:-1])])
     return cumulative / cumulative[-1], e
-
-
-def _knots(
-    uniform: NDArray[np.float64],
-    amount: NDArray[np.float64],
-    kind: NDArray[np.int64],
-    z: NDArray[np.float64],
-    old_fraction: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Exponential shares of the disk's light, in young galaxies, more of them and more light at high z."""
-    young = 1.0 - old_fraction
-    clumpy = (uniform < _CLUMPY * young) & (kind != _EARLY)
-    mean = _CLUMP_LIGHT * np.minimum((1.0 + z) / (1.0 + _CLUMP_UV_Z), 1.0)
-    return np.where(clumpy, np.minimum(-mean * np.log1p(-amount), _CLUMP_LIGHT_MAX), 0.0)
