@@ -1,29 +1,35 @@
-"""Spectra of galaxies through the ten bands: template x redshift x band, built once.
+"""Spectra of galaxies through the ten bands: spectrum x redshift x band, built once.
 
-Templates are the four of Coleman, Wu & Weedman (1980), from ellipticals to irregulars, extended
-into the ultraviolet and infrared by Bolzonella, Miralles & Pello (2000), as they come with GalSim.
-They are reddened by redshift, dimmed by intergalactic hydrogen (Madau 1995) and counted as photons
-through the curves of speclite that also give the zero points. A flux here is
-normalised to 1 nJy in LSST i; the spectrum chosen for a galaxy is its truth in all ten bands.
+The spectra are the library of `templates`. They are stretched by redshift, dimmed by intergalactic
+hydrogen (Madau 1995) and counted as photons through the curves of speclite that also give the zero
+points. A spectrum is a sum over few elements and photons add up, so the elements are integrated, and
+the library costs a product of matrices. The spectrum chosen for a galaxy is its truth in all ten bands
+and, through `band_fractions`, within each of them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .surveys import BANDS, flux_from_mag
+from .surveys import BANDS, find_band, flux_from_mag
+from .templates import elements, library
 
 __all__ = [
     "TEMPLATES",
+    "Z_GRID",
     "Z_MAX",
     "FluxGrid",
+    "band_fractions",
+    "element_fluxes",
+    "flux_parts",
     "fluxes",
     "igm_transmission",
+    "part_fluxes",
     "synthetic_flux",
     "template_fluxes",
 ]
@@ -32,6 +38,9 @@ __all__ = [
 TEMPLATES = ("E", "Sbc", "Scd", "Im")
 Z_MAX = 5.0
 _Z_STEP = 0.02
+Z_GRID = np.linspace(0.0, Z_MAX, round(Z_MAX / _Z_STEP) + 1)
+"""Redshifts of the tables; between them fluxes are linear."""
+Z_GRID.flags.writeable = False
 # Cells across a band: colours change by less than 2e-3 mag if doubled.
 _SAMPLES = 2000
 # Bands wholly behind the Lyman limit: this fraction of the i flux, so that logarithms stay finite.
@@ -113,6 +122,167 @@ def synthetic_flux(wavelength: ArrayLike, f_lambda: ArrayLike, band: str) -> NDA
     flat = spectra.reshape(-1, wavelength.size)
     sampled = np.stack([np.interp(centre, wavelength, row) for row in flat])
     return (sampled @ _photon_weights(centre, light)).reshape(spectra.shape[:-1])
+
+
+@cache
+def element_fluxes() -> NDArray[np.float64]:
+    """Fluxes of `templates.elements` in nJy per unit of f_lambda in the frame of the galaxy.
+
+    Returns:
+        (2, e, z, 10): stars and gas, element, redshift of `Z_GRID`, band. Computed on the first call
+        (about two seconds), then remembered. The factor 1 / (1 + z) that all bands share is left out.
+    """
+    table = np.empty((2, len(elements().names), Z_GRID.size, len(BANDS)))
+    for name, band in BANDS.items():
+        observed, light = _curve(name)
+        table[..., band.code] = _integrated(observed, _photon_weights(observed, light)[None])[..., 0]
+    table.flags.writeable = False
+    return table
+
+
+@cache
+def part_fluxes() -> NDArray[np.float64]:
+    """Fluxes of the library: (k, 2, z, 10) nJy, young and old part, their sum 1 in LSST i throughout.
+
+    In a band wholly behind the Lyman limit the young part keeps `_FAINTEST`, so that magnitudes exist.
+    """
+    flux = _library_sum(element_fluxes())
+    reference = flux[..., BANDS["i"].code].sum(axis=1)
+    if not np.all(reference > 0):
+        index, row = np.argwhere(~(reference > 0))[0]
+        raise ArithmeticError(f"spectrum {index} has no light in i at z={Z_GRID[row]:.2f}")
+    flux /= reference[:, None, :, None]
+    flux[:, 0] = np.maximum(flux[:, 0], _FAINTEST)
+    flux /= flux[..., BANDS["i"].code].sum(axis=1)[:, None, :, None]
+    flux.flags.writeable = False
+    return flux
+
+
+def flux_parts(spectrum: ArrayLike, z: ArrayLike, mag_i: ArrayLike) -> NDArray[np.float64]:
+    """Fluxes of galaxies in the ten bands, young and old part apart, linear in redshift on `Z_GRID`.
+
+    Arguments:
+        spectrum: (n,) indices into `templates.library`.
+        z: (n,) redshifts, 0 to `Z_MAX`.
+        mag_i: (n,) LSST i magnitudes of the whole galaxies.
+
+    Returns:
+        (n, 2, 10) nJy: `templates.PARTS`, band; both parts together have the magnitude in i.
+
+    Raises:
+        ValueError: if a spectrum or redshift is off the table, or the lengths differ.
+    """
+    spectrum, z, mag_i = _checked(spectrum, z, mag_i)
+    return _between(part_fluxes(), spectrum, z) * flux_from_mag(mag_i)[:, None, None]
+
+
+def band_fractions(spectrum: ArrayLike, z: ArrayLike, band: str, edges_nm: ArrayLike) -> NDArray[np.float64]:
+    """How the photons that a band detects spread over wavelength, for images that depend on it.
+
+    Arguments:
+        spectrum: (n,) indices into `templates.library`.
+        z: (n,) redshifts, 0 to `Z_MAX`.
+        band: name of the band.
+        edges_nm: (k + 1,) increasing observed wavelengths, nm. Photons beyond the first and last edge
+            count in the first and last bin.
+
+    Returns:
+        (n, 2, k) of each of the `templates.PARTS`, adding up to 1 over the bins. A part without light
+        in the band has the fractions of the whole spectrum, and where that is dark too, those of a
+        source of equal f_nu.
+
+    Raises:
+        ValueError: if there is no such band, the edges do not increase, or as `flux_parts`.
+    """
+    edges = np.asarray(edges_nm, dtype=float)
+    if edges.ndim != 1 or edges.size < 2 or not np.all(np.diff(edges) > 0):
+        raise ValueError(f"edges_nm are two or more increasing wavelengths, not {edges_nm}")
+    spectrum, z, _ = _checked(spectrum, z, np.zeros(np.shape(z)))
+    return _between(_fraction_table(find_band(band).name, tuple(edges.tolist())), spectrum, z)
+
+
+@lru_cache(maxsize=32)
+def _fraction_table(band: str, edges_nm: tuple[float, ...]) -> NDArray[np.float64]:
+    """(k, 2, z, bins) fractions of photons."""
+    observed, light = _curve(band)
+    photons = light * observed
+    inside = np.searchsorted(edges_nm[1:-1], observed / 10.0, side="right")
+    bins = np.where(inside == np.arange(len(edges_nm) - 1)[:, None], photons, 0.0)
+    counts = _library_sum(_integrated(observed, bins))
+    flat = (bins / observed**2).sum(axis=1)
+    whole = counts.sum(axis=1, keepdims=True)
+    dark = photons.sum() * 1e-12
+    whole = np.where(whole.sum(axis=-1, keepdims=True) > dark, whole, flat)
+    counts = np.where(counts.sum(axis=-1, keepdims=True) > dark, counts, whole)
+    return counts / counts.sum(axis=-1, keepdims=True)
+
+
+def _integrated(observed: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of the elements over wavelength at every redshift, behind intergalactic hydrogen.
+
+    Each spectrum is linear between its own points, so a weight on an observed wavelength is two
+    weights on the points beside it: all sums are then one product of matrices.
+
+    Arguments:
+        observed: (n,) wavelengths, Angstrom.
+        weights: (c, n) to be summed with.
+
+    Returns:
+        (2, e, z, c): stars and gas.
+    """
+    parts = elements()
+    wavelength, size = parts.wavelength, parts.wavelength.size
+    if observed[-1] > wavelength[-1]:
+        raise ValueError(f"spectra end at {wavelength[-1]:.0f} Angstrom, not at {observed[-1]:.0f}")
+    on_points = np.empty((Z_GRID.size, len(weights), size))
+    for row, z in enumerate(Z_GRID):
+        rest = observed / (1.0 + z)
+        seen = rest >= wavelength[0]
+        left = np.clip(np.searchsorted(wavelength, rest, side="right") - 1, 0, size - 2)
+        right = (rest - wavelength[left]) / (wavelength[left + 1] - wavelength[left])
+        through = np.where(seen, igm_transmission(observed, z), 0.0)
+        for column, weight in enumerate(weights):
+            amount = weight * through
+            on_points[row, column] = np.bincount(left, amount * (1.0 - right), size)
+            on_points[row, column] += np.bincount(left + 1, amount * right, size)
+    spectra = np.stack([parts.continuum, parts.lines])
+    return np.tensordot(spectra, on_points, axes=(2, 2))
+
+
+def _library_sum(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From (2, e, z, c) of the elements to (k, 2, z, c) of the library's parts."""
+    truth, old = library(), elements().old
+    parts = []
+    for inside in (~old, old):
+        amount = truth.coefficients[:, inside]
+        stars = np.tensordot(amount, table[0, inside], axes=1)
+        gas = np.tensordot(amount * truth.line_strength[:, None], table[1, inside], axes=1)
+        parts.append(stars + gas)
+    return np.stack(parts, axis=1)
+
+
+def _between(
+    table: NDArray[np.float64], spectrum: NDArray[np.int64], z: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Rows of a (k, 2, z, c) table, linear in redshift: (n, 2, c)."""
+    below = np.minimum((z / _Z_STEP).astype(int), Z_GRID.size - 2)
+    right = (z / _Z_STEP - below)[:, None, None]
+    return (1.0 - right) * table[spectrum, :, below] + right * table[spectrum, :, below + 1]
+
+
+def _checked(spectrum: ArrayLike, z: ArrayLike, mag_i: ArrayLike) -> tuple[NDArray, NDArray, NDArray]:
+    spectrum, z, mag_i = np.asarray(spectrum), np.asarray(z, dtype=float), np.asarray(mag_i, dtype=float)
+    if not spectrum.shape == z.shape == mag_i.shape or z.ndim != 1:
+        raise ValueError(
+            f"spectrum, z and mag_i are one-dimensional and of one length,"
+            f" not {spectrum.shape}, {z.shape} and {mag_i.shape}"
+        )
+    last = len(library()) - 1
+    if not np.issubdtype(spectrum.dtype, np.integer) or np.any((spectrum < 0) | (spectrum > last)):
+        raise ValueError(f"a spectrum is an integer from 0 to {last}, an index into templates.library()")
+    if not np.all((z >= 0) & (z <= Z_MAX)):
+        raise ValueError(f"spectra reach from redshift 0 to {Z_MAX}: clip or drop what lies outside")
+    return spectrum, z, mag_i
 
 
 @cache
