@@ -16,6 +16,7 @@ import numpy as np
 
 from ..scoring.scorecard import Scorecard
 from ..scoring.shear import shear_scorecard, shear_sums
+from ..simulators.scenes import Content
 from ..simulators.sky import Sky
 from ..version import __version__
 from .challenge import Challenge, Scenario, Track
@@ -44,7 +45,7 @@ class Shear(Challenge):
     scenarios: ClassVar = {
         "isolated": Scenario(
             "isolated",
-            Sky(1, 100, _DEEP, arrangement="isolated", **_HARNESS),
+            Sky(1, 100, _DEEP, content=Content("isolated"), **_HARNESS),
             "four galaxies with i < 24.5 in each scene, 9.6 arcsec apart, in VIS and LSST i",
         ),
         "field": Scenario(

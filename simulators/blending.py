@@ -14,7 +14,8 @@ from .cadence import Visit
 from .optics import effective_pixels, psf_image
 from .profiles import profiles_of
 from .rendering.galsim import render
-from .scenes import MARGIN_ARCSEC, Sources
+from .scenes import MARGIN_ARCSEC
+from .sources import Sources
 from .surveys import BANDS, SURVEYS, flux_from_mag
 
 __all__ = ["blendedness"]

@@ -17,7 +17,7 @@ from .optics import effective_pixels, psf_image
 from .profiles import profiles_of
 from .randomness import generator
 from .rendering.galsim import render
-from .scenes import Sources
+from .sources import Sources
 from .surveys import BANDS, SURVEYS, Survey
 
 __all__ = ["ORIENTATIONS", "Exposures", "Observation", "expose", "pixels_across", "prepare"]

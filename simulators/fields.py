@@ -10,9 +10,10 @@ import numpy as np
 from .cadence import sample_visits
 from .exposures import Observation, expose, prepare
 from .randomness import generator
-from .scenes import Sources, draw_scene, rotated_90, sheared
+from .scenes import draw_scene
 from .sky import Sky, field_shear
 from .sky_layout import encoded, exposure_rows, source_rows, visit_arrays
+from .sources import Sources, rotated_90, sheared
 from .stream import Shard
 from .surveys import BANDS
 
@@ -35,7 +36,7 @@ def draw_sources(sky: Sky, secret: bytes, split: int, scene: int) -> Sources:
     """The sources of one scene, by its number in the split, before shear."""
     turned = sky.partners and scene % 2 == 1
     rng = generator(secret, "galaxies", split, scene - turned)
-    sources = draw_scene(rng, width_arcsec=sky.width_arcsec, arrangement=sky.arrangement, i_limit=sky.i_limit)
+    sources = draw_scene(rng, sky.content, width_arcsec=sky.width_arcsec)
     return rotated_90(sources) if turned else sources
 
 
@@ -73,7 +74,7 @@ def simulate_field(
     for index in range(n):
         scene = first + index
         # Isolated galaxies stay in their cells: +g and −g then share the noise under each.
-        in_place = sky.arrangement == "isolated"
+        in_place = sky.content.arrangement == "isolated"
         sources = sheared(draw_sources(sky, secret, split, scene), g.real, g.imag, in_place=in_place)
         for observation in observations.values():
             group = observation.survey.group

@@ -142,8 +142,7 @@ def draw_morphology(
         rng: where the random numbers come from.
         mag_i: (n,) LSST i magnitudes.
         z: (n,) redshifts.
-        old_fraction: (n,) share, 0 to 1, of the i-band light that is in the old part of the spectrum. A
-            bulge is made of old light, so that it never has a larger share than this.
+        old_fraction: (n,) share, 0 to 1, of the i-band light that is in the old part of the spectrum.
         variant: how sizes go on beyond `counts.I_SHARED`: from `low`, the smallest, to `high`.
 
     Returns:
@@ -162,7 +161,7 @@ def draw_morphology(
     both = kind == _BOTH
     index = _sersic(kind, _mixed(within, normal[1], _SERSIC_BY_OLD), mag_i)
     score = _normal_score(_mixed(within, normal[1], _BULGE_BY_OLD))
-    bulge_fraction = np.where(both, np.minimum(_bulge_fraction(score), old_fraction), 0.0)
+    bulge_fraction = np.where(both, _bulge_fraction(score), 0.0)
 
     e = np.interp(uniform[0], *_ellipticity_table(kind=_PLAIN))
     e = np.where(kind == _EARLY, np.interp(uniform[0], *_ellipticity_table(kind=_EARLY)), e)
@@ -190,20 +189,21 @@ def draw_morphology(
 
 
 def component_flux(parts: NDArray[np.float64], bulge_fraction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the bulge its light: of the old part of the spectrum, as much as its share in i asks for.
+    """Give the bulge its light: old light as far as there is some, then of the young.
 
     Arguments:
         parts: (n, 2, 10) nJy of the young and the old part of the spectrum, columns in band-code order.
         bulge_fraction: (n,) share of the bulge in the whole light in LSST i.
 
     Returns:
-        (n, 2, 10) nJy of disk and bulge. They add up to the parts; where there is less old light in i than
-        the bulge asks for, it has all of it.
+        (n, 2, 10) nJy of disk and bulge, which add up to the parts and have their shares in i.
     """
     i = BANDS["i"].code
-    total, old = parts[:, :, i].sum(axis=1), parts[:, 1, i]
-    taken = np.minimum(bulge_fraction * total / np.where(old > 0, old, np.inf), 1.0)
-    bulge = parts[:, 1] * taken[:, None]
+    young, old = parts[:, 0, i], parts[:, 1, i]
+    asked = bulge_fraction * (young + old)
+    of_old = np.minimum(asked / np.maximum(old, 1e-300), 1.0)
+    of_young = np.clip((asked - of_old * old) / np.maximum(young, 1e-300), 0.0, 1.0)
+    bulge = parts[:, 1] * of_old[:, None] + parts[:, 0] * of_young[:, None]
     return np.stack([parts.sum(axis=1) - bulge, bulge], axis=1)
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from .galaxies import DISK
-from .scenes import Sources
+from .morphology import DISK
+from .sources import Sources
 
 __all__ = ["Profiles", "profiles_of"]
 

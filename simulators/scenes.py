@@ -1,190 +1,140 @@
-"""Galaxies laid on the sky: where they are, and what shear does to them.
+"""Scenes: galaxies and stars laid on squares of sky.
 
-A scene is a square of sky with several overlapping galaxies and the light of those just
-outside. Positions are arcsec from the centre, x to the right and y up.
+A scene holds several overlapping galaxies and the light of those just outside.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from .galaxies import DISK, MAX_KNOTS, Galaxies, density_arcmin2, draw_galaxies
-from .surveys import BANDS
+from .clustering import PUBLISHED_I_LIMIT, UNIFORM, Clustering, clustering_at, draw_groups
+from .clustering import draw_redshifts as draw_group_redshifts
+from .counts import I_BRIGHTEST, Variant, density_arcmin2, draw_magnitudes, per_magnitude
+from .galaxies import draw_galaxies, galaxies_at
+from .redshifts import draw_magnitudes_at, draw_redshifts, draw_spectra
+from .sources import Sources, joined, point_sources
+from .spectra import Z_MAX
+from .stars import draw_stars, star_density_arcmin2
+from .surveys import BANDS, flux_from_mag
 
-__all__ = [
-    "MARGIN_ARCSEC",
-    "Arrangement",
-    "Sources",
-    "draw_scene",
-    "joined",
-    "rotated_90",
-    "sersic_sources",
-    "sheared",
-]
+__all__ = ["MARGIN_ARCSEC", "NATURAL", "Arrangement", "Content", "draw_scene"]
 
-Arrangement = Literal["natural", "isolated"]
+Arrangement = Literal["clustered", "uniform", "isolated"]
 # Width of the band around a scene whose galaxies still shed light into it.
 MARGIN_ARCSEC = 3.0
 # Isolated galaxies are detected with margin to spare, and sit near the centres of square cells.
 ISOLATED_I_LIMIT = 24.5
 ISOLATED_CELL_ARCSEC = 9.6
 ISOLATED_OFFSET_ARCSEC = 1.0
+# Galaxies that tell how much more a bright sample clusters than all: the factor is good to a per cent.
+_SAMPLE = 100_000
 
 
 @dataclass(frozen=True)
-class Sources(Galaxies):
-    """True sources of one scene, galaxies and stars, a structure of arrays of length n.
-
-    A star is a point (half-light radius 0) at redshift 0 with `spectrum` -1; shear leaves it alone.
+class Content:
+    """What lies on the sky.
 
     Attributes:
-        x, y: (n,) position, arcsec from the centre of the scene.
+        arrangement: of the galaxies. ``"clustered"``: on the sky and in redshift, as observed;
+            ``"uniform"``: Poisson numbers, anywhere; ``"isolated"``: galaxies with i < 24.5, each
+            within an arcsec of the centre of a cell 9.6 arcsec wide.
+        i_limit: AB magnitude of the faintest sources, LSST i.
+        variant: counts and sizes beyond i = 25.3: ``"low"``, ``"mid"`` or ``"high"``.
+        knots: whether young disks have bright knots.
+        latitude_deg: Galactic latitude, for stars; None for no stars. Isolated galaxies have none.
     """
 
-    x: np.ndarray
-    y: np.ndarray
+    arrangement: Arrangement = "clustered"
+    i_limit: float = 27.5
+    variant: Variant = "mid"
+    knots: bool = False
+    latitude_deg: float | None = None
 
-    def __getitem__(self, index: slice | np.ndarray) -> Sources:
-        return Sources(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
-
-    @property
-    def is_star(self) -> np.ndarray:
-        """(n,) which of them are stars."""
-        return self.spectrum < 0
-
-
-def sersic_sources(
-    *,
-    x: ArrayLike,
-    y: ArrayLike,
-    flux: ArrayLike,
-    half_light_arcsec: ArrayLike,
-    sersic_n: ArrayLike = 1.0,
-    e1: ArrayLike = 0.0,
-    e2: ArrayLike = 0.0,
-    z: ArrayLike = 0.5,
-) -> Sources:
-    """Galaxies of one Sersic profile each; numbers stand for all of them.
-
-    Arguments:
-        x, y: position, arcsec from the centre of the scene.
-        flux: nJy in every band, or (n, 10).
-        half_light_arcsec, sersic_n, e1, e2, z: as in `Galaxies`.
-    """
-    flux = np.asarray(flux, dtype=float)
-    flux = flux if flux.ndim == 2 else np.repeat(flux.reshape(-1, 1), len(BANDS), axis=1)
-    given = (x, y, half_light_arcsec, sersic_n, e1, e2, z, flux[:, 0])
-    x, y, size, index, e1, e2, z, first = np.broadcast_arrays(*(np.asarray(v, float).ravel() for v in given))
-    flux = np.broadcast_to(flux, (len(first), len(BANDS)))
-    n = len(x)
-    component_flux = np.zeros((n, 2, len(BANDS)))
-    component_flux[:, DISK] = flux
-    size, index, e1, e2 = (np.repeat(v[:, None], 2, axis=1) for v in (size, index, e1, e2))
-    return Sources(
-        z=z.copy(),
-        spectrum=np.zeros(n, dtype=np.int64),
-        component_flux=component_flux,
-        half_light_arcsec=size,
-        sersic_n=index,
-        e1=e1,
-        e2=e2,
-        n_knots=np.zeros(n, dtype=np.int64),
-        knot_fraction=np.zeros(n),
-        knots=np.zeros((n, MAX_KNOTS), dtype=complex),
-        x=x.copy(),
-        y=y.copy(),
-    )
+    def __post_init__(self) -> None:
+        if self.arrangement not in get_args(Arrangement):
+            raise ValueError(f"arrangement must be one of {get_args(Arrangement)}, not {self.arrangement!r}")
+        density_arcmin2(self.i_limit, self.variant)
+        if self.latitude_deg is not None:
+            if self.arrangement == "isolated":
+                raise ValueError("isolated galaxies have no stars around them: leave out the latitude")
+            star_density_arcmin2(self.latitude_deg, self.i_limit)
 
 
-def joined(*parts: Sources) -> Sources:
-    """All sources of several, in their order."""
-    names = [field.name for field in fields(Sources)]
-    return Sources(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+NATURAL = Content()
+"""Galaxies as they lie on the sky, without stars."""
 
 
-def draw_scene(
-    rng: np.random.Generator,
-    *,
-    width_arcsec: float,
-    arrangement: Arrangement = "natural",
-    i_limit: float = 27.5,
-) -> Sources:
-    """Galaxies of one scene, before shear.
+def draw_scene(rng: np.random.Generator, content: Content = NATURAL, *, width_arcsec: float) -> Sources:
+    """Sources of one scene and its margin, before shear.
 
     Arguments:
         rng: draws everything.
+        content: what lies on the sky, and how.
         width_arcsec: of the scene.
-        arrangement: ``"natural"``: Poisson numbers, uniform over the scene and its margin;
-            ``"isolated"``: galaxies with i < 24.5, each within an arcsec of the centre of a
-            cell 9.6 arcsec wide.
-        i_limit: AB magnitude of the faintest galaxies drawn.
 
     Raises:
-        ValueError: if the width is not positive or the arrangement unknown.
+        ValueError: if the width is not positive.
     """
     if not width_arcsec > 0:
         raise ValueError(f"a scene must have a positive width, not {width_arcsec} arcsec")
-    if arrangement not in get_args(Arrangement):
-        raise ValueError(f"arrangement must be one of {get_args(Arrangement)}, not {arrangement!r}")
-    if arrangement == "isolated":
-        cells = max(int(width_arcsec / ISOLATED_CELL_ARCSEC), 1)
-        centres = (np.arange(cells) - (cells - 1) / 2) * ISOLATED_CELL_ARCSEC
-        x, y = (axis.ravel() for axis in np.meshgrid(centres, centres))
-        half, i_limit = ISOLATED_OFFSET_ARCSEC, min(i_limit, ISOLATED_I_LIMIT)
-    else:
-        half = width_arcsec / 2 + MARGIN_ARCSEC
-        x = y = np.zeros(rng.poisson(density_arcmin2(i_limit) * (2 * half / 60) ** 2))
-    n = len(x)
-    galaxies = draw_galaxies(rng, n, i_limit)
+    if content.arrangement == "isolated":
+        return _isolated(rng, content, width_arcsec)
+    across = width_arcsec + 2 * MARGIN_ARCSEC
+    clustered = content.arrangement == "clustered"
+    x, y, group = draw_groups(
+        rng,
+        width_arcsec=across,
+        density_arcmin2=density_arcmin2(content.i_limit, content.variant),
+        model=_clustering(content.i_limit, content.variant) if clustered else UNIFORM,
+    )
+    z, mag_i = draw_group_redshifts(
+        rng,
+        group,
+        population=lambda rng, n: _population(rng, n, content.i_limit, content.variant),
+        magnitudes_at=lambda rng, z: draw_magnitudes_at(
+            rng,
+            z,
+            content.i_limit,
+            lambda mag: per_magnitude(mag, content.variant),
+            i_brightest=I_BRIGHTEST,
+        ),
+        z_max=Z_MAX,
+    )
+    spectrum = draw_spectra(rng, z, mag_i)
+    galaxies = galaxies_at(rng, mag_i, z, spectrum, variant=content.variant, knots=content.knots)
+    sources = Sources(x=x, y=y, **vars(galaxies))
+    if content.latitude_deg is None:
+        return sources
+    stars = draw_stars(rng, width_arcsec=across, latitude_deg=content.latitude_deg, i_limit=content.i_limit)
+    # A star as bright as the brightest galaxies would be seen in every exposure of a survey of galaxies:
+    # brighter ones are masked out with their surroundings by any pipeline, and are not drawn.
+    faint = stars.flux[:, BANDS["i"].code] < flux_from_mag(I_BRIGHTEST)
+    return joined(sources, point_sources(x=stars.x[faint], y=stars.y[faint], flux=stars.flux[faint]))
+
+
+def _isolated(rng: np.random.Generator, content: Content, width_arcsec: float) -> Sources:
+    cells = max(int(width_arcsec / ISOLATED_CELL_ARCSEC), 1)
+    centres = (np.arange(cells) - (cells - 1) / 2) * ISOLATED_CELL_ARCSEC
+    x, y = (axis.ravel() for axis in np.meshgrid(centres, centres))
+    n, half, i_limit = len(x), ISOLATED_OFFSET_ARCSEC, min(content.i_limit, ISOLATED_I_LIMIT)
+    galaxies = draw_galaxies(rng, n, i_limit, variant=content.variant, knots=content.knots)
     return Sources(x=x + rng.uniform(-half, half, n), y=y + rng.uniform(-half, half, n), **vars(galaxies))
 
 
-def sheared(
-    sources: Sources, g1: float | np.ndarray, g2: float | np.ndarray, *, in_place: bool = False
-) -> Sources:
-    """Shapes and positions under reduced shear, with determinant 1 (no magnification).
-
-    Ellipticities transform as e' = (e + g) / (1 + g* e) (Seitz & Schneider 1997, A&A 318,
-    687); positions by S = (1 − |g|²)^(−1/2) [[1 + g1, g2], [g2, 1 − g1]].
-
-    Arguments:
-        sources: (n) what is sheared; stars stay as they are.
-        g1, g2: one shear for all, or (n,) one for each source.
-        in_place: each source is sheared about its own centre and stays where it is.
-
-    Raises:
-        ValueError: if |g| is not below 1.
-    """
-    g: NDArray[np.complex128] = np.asarray(g1) + 1j * np.asarray(g2)
-    if not np.all(np.abs(g) < 1):
-        raise ValueError(f"reduced shear must be below 1, not |{g1}, {g2}|")
-    g = np.where(sources.is_star, 0j, g)
-    e: NDArray[np.complex128] = sources.e1 + 1j * sources.e2
-    # S(g) S(e) is S(e') after a turn, which a round profile does not feel, but knots do.
-    denominator = 1 + np.conj(g)[:, None] * e
-    e = (e + g[:, None]) / denominator
-    turn = np.conj(denominator[:, DISK]) / np.abs(denominator[:, DISK])
-    shaped = replace(sources, e1=e.real, e2=e.imag, knots=sources.knots * turn[:, None])
-    if in_place:
-        return shaped
-    norm = 1 / np.sqrt(1 - np.abs(g) ** 2)
-    return replace(
-        shaped,
-        x=norm * ((1 + g.real) * sources.x + g.imag * sources.y),
-        y=norm * (g.imag * sources.x + (1 - g.real) * sources.y),
-    )
+def _population(
+    rng: np.random.Generator, n: int, i_limit: float, variant: Variant
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    mag_i = draw_magnitudes(rng.uniform(size=n), i_limit, variant)
+    return draw_redshifts(rng, mag_i)[0], mag_i
 
 
-def rotated_90(sources: Sources) -> Sources:
-    """The scene turned by 90 degrees: the partner that cancels shape noise.
-
-    Massey et al. 2007, MNRAS 376, 13: the mean ellipticity of a galaxy and its rotated
-    partner is the shear to first order. Positions turn with the shapes, so blends stay so.
-    """
-    return replace(
-        sources, x=-sources.y, y=sources.x, e1=-sources.e1, e2=-sources.e2, knots=1j * sources.knots
-    )
+@lru_cache(maxsize=32)
+def _clustering(i_limit: float, variant: Variant) -> Clustering:
+    # One sample of the population for everybody, so that the model is a constant of the sky.
+    z, mag_i = _population(np.random.default_rng(0), _SAMPLE, max(i_limit, PUBLISHED_I_LIMIT), variant)
+    return clustering_at(z, mag_i, i_limit)

@@ -10,7 +10,7 @@ import numpy as np
 
 from .exposures import pixels_across
 from .randomness import generator
-from .scenes import Arrangement
+from .scenes import NATURAL, Content
 from .surveys import BANDS, SURVEYS, find_band
 
 __all__ = ["Sky", "exposure_bands", "field_shear"]
@@ -26,8 +26,7 @@ class Sky:
         visits: exposures of each band.
         condensed: real visits that one LSST exposure stands for, 1 to 4 (Euclid: always 1).
         width_arcsec: of a scene, a multiple of 0.6.
-        arrangement: of the galaxies, see `scenes.draw_scene`.
-        i_limit: faintest galaxies, AB magnitude in LSST i.
+        content: what lies on the sky.
         shear_range: smallest and largest |g|; the direction is free.
         partners: every second scene is the one before it turned by 90 degrees, which cancels
             shape noise; for the harness, never for a released split.
@@ -38,8 +37,7 @@ class Sky:
     visits: Mapping[str, int]
     condensed: int = 4
     width_arcsec: float = 19.2
-    arrangement: Arrangement = "natural"
-    i_limit: float = 27.5
+    content: Content = NATURAL
     shear_range: tuple[float, float] = (0.01, 0.05)
     partners: bool = False
 

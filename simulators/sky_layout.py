@@ -11,10 +11,10 @@ from . import quantisation
 from .blending import blendedness
 from .detectors import CLIPPED
 from .exposures import Exposures, Observation, pixels_across
-from .galaxies import MAX_KNOTS
+from .knots import MAX_KNOTS
 from .layout import Array, Column, Constant, Layout, Table
-from .scenes import Sources
 from .sky import Sky, exposure_bands
+from .sources import Sources
 from .surveys import BANDS, SURVEYS
 
 __all__ = ["encoded", "exposure_rows", "layouts", "source_rows", "visit_arrays"]

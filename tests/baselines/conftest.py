@@ -13,7 +13,7 @@ from skysynergy.simulators.cadence import Visit
 from skysynergy.simulators.optics import psf_image
 from skysynergy.simulators.profiles import profiles_of
 from skysynergy.simulators.rendering.galsim import render
-from skysynergy.simulators.scenes import Sources, sersic_sources
+from skysynergy.simulators.sources import Sources, sersic_sources
 from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 WIDTH = 19.2

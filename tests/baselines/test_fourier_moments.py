@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import gammaincinv
 from skysynergy.baselines.fourier_moments import ALIAS_TOLERANCE, SmoothedSky, alias_free_band, transfer
-from skysynergy.simulators.scenes import sheared
+from skysynergy.simulators.sources import sheared
 
 ORDERS = [(0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2), (3, 0), (2, 1), (1, 2), (0, 3)]
 KERNEL = 0.6

@@ -16,6 +16,7 @@ from skysynergy.challenges.names import UnknownNameError
 from skysynergy.challenges.tiers import SPLITS, TIERS
 from skysynergy.simulators import fields
 from skysynergy.simulators.layout import StoreError
+from skysynergy.simulators.scenes import Content
 from skysynergy.simulators.surveys import BANDS
 
 GROUPS = ("lsst", "euclid_vis", "euclid_nisp")
@@ -147,7 +148,9 @@ class TestGenerate:
 
     def test_a_sky_of_another_kind_is_not_overwritten(self, own_sky, monkeypatch):
         tier = TIERS["tiny"]
-        monkeypatch.setitem(TIERS, "tiny", replace(tier, sky=replace(tier.sky, i_limit=26.0)))
+        monkeypatch.setitem(
+            TIERS, "tiny", replace(tier, sky=replace(tier.sky, content=Content(i_limit=26.0)))
+        )
         before = files(own_sky)
         with pytest.raises(
             StoreError, match=r"begun otherwise: .*i_limit is 27.5 in the store, 26.0 is asked"

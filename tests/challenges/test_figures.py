@@ -18,6 +18,7 @@ from skysynergy.challenges.scene_exposures import exposures_of
 from skysynergy.simulators import quantisation, store, stream
 from skysynergy.simulators.exposures import ORIENTATIONS
 from skysynergy.simulators.fields import simulate_shard
+from skysynergy.simulators.scenes import Content
 from skysynergy.simulators.sky import Sky
 from skysynergy.simulators.sky_layout import layouts
 from skysynergy.simulators.surveys import BANDS
@@ -34,7 +35,7 @@ VISITS = {
 
 def opened(folder, visits):
     """A split of two small scenes, written and opened as a dataset is, and its truth."""
-    sky = Sky(n_fields=1, scenes_per_field=2, visits=visits, width_arcsec=9.6, i_limit=25.0)
+    sky = Sky(n_fields=1, scenes_per_field=2, visits=visits, width_arcsec=9.6, content=Content(i_limit=25.0))
     paths = [folder / "train.zarr", folder / "train.truth.zarr"]
     attributes = {"name": "sky", "tier": "tiny", "split": "train"}
     for path, layout in zip(paths, layouts(sky, scenes_per_shard=2, attributes=attributes), strict=True):

@@ -21,8 +21,9 @@ from skysynergy.scoring.shear import shear_bias, shear_sums
 from skysynergy.simulators import fields
 from skysynergy.simulators.exposures import expose
 from skysynergy.simulators.randomness import generator
-from skysynergy.simulators.scenes import draw_scene, sheared
+from skysynergy.simulators.scenes import Content, draw_scene
 from skysynergy.simulators.sky import Sky, field_shear
+from skysynergy.simulators.sources import sheared
 
 SHEAR = load("shear")
 SECRET = b"sixteen bytes of secret, no less"
@@ -33,7 +34,7 @@ QUICK = Scenario(
     "quick",
     Sky(
         1, 4, {"i": 1, "VIS": 2},
-        width_arcsec=9.6, arrangement="isolated", shear_range=(0.02, 0.02), partners=True,
+        width_arcsec=9.6, content=Content("isolated"), shear_range=(0.02, 0.02), partners=True,
     ),
     "a galaxy",
 )  # fmt: skip
@@ -97,7 +98,7 @@ class TestPairs:
             assert np.median(edge) == 0 and edge.max() < 0.5
 
     def test_without_galaxies_they_are_the_same(self):
-        blank = replace(QUICK, sky=replace(QUICK.sky, arrangement="natural", i_limit=18.01))
+        blank = replace(QUICK, sky=replace(QUICK.sky, content=Content(i_limit=18.01)))
         plus, minus = (harness_field(blank, SHEAR.track(), SECRET, 0, s)[0] for s in (1, -1))
         for name, one in plus.surveys.items():
             assert one.image.std() > 0
@@ -110,7 +111,7 @@ class TestPairs:
         field, g = harness_field(QUICK, SHEAR.track(), SECRET, number, sign)
         scene = number * spec.scenes_per_field
         rng = generator(SECRET, "galaxies", SPLIT, scene)
-        drawn = draw_scene(rng, width_arcsec=9.6, arrangement="isolated")
+        drawn = draw_scene(rng, Content("isolated"), width_arcsec=9.6)
         for name, observation in fields.observe(spec, SECRET, SPLIT, number).items():
             taken = expose(
                 sheared(drawn, g.real, g.imag, in_place=True),

@@ -17,8 +17,9 @@ from skysynergy.simulators.exposures import expose
 from skysynergy.simulators.galaxies import density_arcmin2
 from skysynergy.simulators.layout import StoreError
 from skysynergy.simulators.randomness import generator
-from skysynergy.simulators.scenes import draw_scene, sheared
+from skysynergy.simulators.scenes import draw_scene
 from skysynergy.simulators.sky import field_shear
+from skysynergy.simulators.sources import sheared
 from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 GROUPS = ("lsst", "euclid_vis", "euclid_nisp")
@@ -127,9 +128,8 @@ class TestOpen:
 def noisy(spec, secret, number, scene, observation, shear):
     """(exposure, y, x) the noisy flux of a scene, before it is quantised."""
     split = SPLITS.index("validation")
-    drawn = draw_scene(
-        generator(secret, "galaxies", split, scene), width_arcsec=spec.width_arcsec, i_limit=spec.i_limit
-    )
+    rng = generator(secret, "galaxies", split, scene)
+    drawn = draw_scene(rng, spec.content, width_arcsec=spec.width_arcsec)
     sources = sheared(drawn, shear.real, shear.imag)
     return expose(
         sources, observation, width_arcsec=spec.width_arcsec, secret=secret, indices=(split, number, scene)

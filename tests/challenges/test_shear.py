@@ -17,6 +17,7 @@ from skysynergy.challenges.submissions import write_submission
 from skysynergy.challenges.tiers import TIERS
 from skysynergy.scoring.shear import shear_bias, shear_quality, shear_sums
 from skysynergy.simulators import quantisation
+from skysynergy.simulators.scenes import Content
 from skysynergy.simulators.sky import Sky
 
 N_FIELDS = 12
@@ -26,7 +27,7 @@ N_FIELDS = 12
 def home(tmp_path_factory):
     """Twelve fields of one small scene each: enough to fit five numbers to."""
     folder = tmp_path_factory.mktemp("fields")
-    few = Sky(N_FIELDS, 1, {"i": 1, "VIS": 1}, width_arcsec=3.0, i_limit=24.0)
+    few = Sky(N_FIELDS, 1, {"i": 1, "VIS": 1}, width_arcsec=3.0, content=Content(i_limit=24.0))
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(TIERS, "tiny", replace(TIERS["tiny"], sky=few, scenes_per_shard=4))
         generate(Split.of("tiny", "validation", folder))

@@ -7,7 +7,7 @@ import pytest
 from skysynergy.simulators.blending import TEN_YEAR_FWHM_EFF_ARCSEC, TEN_YEAR_M5_I, blendedness
 from skysynergy.simulators.cadence import Visit
 from skysynergy.simulators.optics import effective_pixels, psf_image
-from skysynergy.simulators.scenes import Sources, sersic_sources
+from skysynergy.simulators.sources import Sources, sersic_sources
 from skysynergy.simulators.surveys import BANDS, flux_from_mag
 
 WIDTH = 19.2

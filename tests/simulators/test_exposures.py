@@ -9,7 +9,8 @@ import pytest
 from skysynergy.simulators.cadence import sample_visits
 from skysynergy.simulators.detectors import SATURATED
 from skysynergy.simulators.exposures import ORIENTATIONS, expose, pixels_across, prepare
-from skysynergy.simulators.scenes import Sources, draw_scene, joined, sersic_sources, sheared
+from skysynergy.simulators.scenes import Content, draw_scene
+from skysynergy.simulators.sources import Sources, joined, sersic_sources, sheared
 from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 SECRET = b"exposures"
@@ -77,7 +78,7 @@ def test_all_orientations_are_used_and_ellipticities_differ():
 
 @surveys
 def test_opposite_shears_share_noise_and_dithers_and_nothing_else_differs(survey):
-    scene = draw_scene(np.random.default_rng(4), width_arcsec=WIDTH, i_limit=24.0)
+    scene = draw_scene(np.random.default_rng(4), Content(i_limit=24.0), width_arcsec=WIDTH)
     plus, minus = (taken(survey, sheared(scene, g, -g / 2)) for g in (0.02, -0.02))
     np.testing.assert_array_equal(plus.wcs, minus.wcs)
     assert np.abs(plus.light - minus.light).max() > 0
@@ -106,7 +107,7 @@ def test_dithers_and_noise_differ_between_exposures_and_scenes(survey):
 
 @surveys
 def test_noise_knows_nothing_of_the_light(survey, record_figure):
-    scene = draw_scene(np.random.default_rng(6), width_arcsec=WIDTH, i_limit=25.0)
+    scene = draw_scene(np.random.default_rng(6), Content(i_limit=25.0), width_arcsec=WIDTH)
     # Twenty times as bright as they are: in u, nothing would stand above the noise.
     exposures = taken(survey, replace(scene, component_flux=20 * scene.component_flux))
     for e, noise in enumerate(FIELD[survey].backgrounds):
@@ -129,7 +130,7 @@ def test_depth_and_psf_do_not_depend_on_the_galaxies(survey):
     before = [replace(noise) for noise in FIELD[survey].backgrounds]
     psf = FIELD[survey].psf.copy()
     one, other = (
-        taken(survey, draw_scene(np.random.default_rng(seed), width_arcsec=WIDTH, i_limit=25.0))
+        taken(survey, draw_scene(np.random.default_rng(seed), Content(i_limit=25.0), width_arcsec=WIDTH))
         for seed in (1, 2)
     )
     assert FIELD[survey].backgrounds == tuple(before)
@@ -166,7 +167,7 @@ def test_sources_outside_are_all_masked():
 
 @surveys
 def test_an_empty_scene_is_noise(survey):
-    empty = draw_scene(np.random.default_rng(0), width_arcsec=WIDTH, i_limit=24.0)[:0]
+    empty = draw_scene(np.random.default_rng(0), Content(i_limit=24.0), width_arcsec=WIDTH)[:0]
     exposures = taken(survey, empty)
     assert not exposures.light.any()
     assert exposures.position.shape == (0, len(exposures.image), 2)

@@ -10,7 +10,8 @@ from skysynergy.simulators.detectors import background
 from skysynergy.simulators.optics import psf_image
 from skysynergy.simulators.profiles import Profiles, profiles_of
 from skysynergy.simulators.rendering.galsim import render, stamp_radius
-from skysynergy.simulators.scenes import draw_scene, rotated_90, sersic_sources
+from skysynergy.simulators.scenes import Content, draw_scene
+from skysynergy.simulators.sources import rotated_90, sersic_sources
 from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 FINE = 15  # cells of the fine grid per pixel: odd, so that a pixel's centre is that of a cell
@@ -126,7 +127,7 @@ def test_a_turned_detector_sees_the_turned_image(turn):
 
 
 def test_light_adds_up_source_by_source():
-    scene = draw_scene(np.random.default_rng(8), width_arcsec=6.0, i_limit=26.0)
+    scene = draw_scene(np.random.default_rng(8), Content(i_limit=26.0), width_arcsec=6.0)
     sources = profiles_of(scene)
     flux, arguments = sources.flux[:, BANDS["i"].code], exposure("i", 31)
     together = render(sources, flux, **arguments)
@@ -179,7 +180,7 @@ def test_stamps_grow_with_brightness_and_stop():
     [("flux", 0.0)] + [(name, v) for name in ("flux", "half_light_arcsec") for v in (-1.0, np.nan, np.inf)],
 )
 def test_what_cannot_be_drawn_is_named(name, value):
-    sources = profiles_of(draw_scene(np.random.default_rng(0), width_arcsec=19.2, arrangement="isolated"))
+    sources = profiles_of(draw_scene(np.random.default_rng(0), Content("isolated"), width_arcsec=19.2))
     flux = np.ones(len(sources))
     (flux if name == "flux" else sources.half_light_arcsec)[2] = value
     with pytest.raises(ValueError, match=f"{name} of profile 2 must be positive"):

@@ -10,26 +10,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
-from skysynergy.simulators.galaxies import MAX_KNOTS, SERSIC_INDICES, density_arcmin2
+from skysynergy.simulators.counts import density_arcmin2
+from skysynergy.simulators.knots import MAX_KNOTS
+from skysynergy.simulators.morphology import SERSIC_INDICES
 from skysynergy.simulators.profiles import profiles_of
 from skysynergy.simulators.scenes import (
     ISOLATED_CELL_ARCSEC,
     ISOLATED_OFFSET_ARCSEC,
     MARGIN_ARCSEC,
-    Sources,
+    Content,
     draw_scene,
-    joined,
-    rotated_90,
-    sersic_sources,
-    sheared,
 )
+from skysynergy.simulators.sources import Sources, joined, rotated_90, sersic_sources, sheared
 from skysynergy.simulators.surveys import BANDS, mag_from_flux
 
 shears = st.complex_numbers(max_magnitude=0.9, allow_nan=False, allow_infinity=False)
 
 
 def scene(seed: int = 0) -> Sources:
-    return draw_scene(np.random.default_rng(seed), width_arcsec=9.6, i_limit=26.0)
+    return draw_scene(np.random.default_rng(seed), Content(i_limit=26.0), width_arcsec=9.6)
 
 
 def ellipticity(sources: Sources) -> np.ndarray:
@@ -113,7 +112,8 @@ def test_the_mean_shape_of_a_ring_is_the_shear(size):
 def test_numbers_are_poisson_and_places_uniform(i_limit):
     width, n = 12.0, 400
     rng = np.random.default_rng(1)
-    scenes = [draw_scene(rng, width_arcsec=width, i_limit=i_limit) for _ in range(n)]
+    content = Content("uniform", i_limit=i_limit)
+    scenes = [draw_scene(rng, content, width_arcsec=width) for _ in range(n)]
     counts = np.array([len(s) for s in scenes])
     half = width / 2 + MARGIN_ARCSEC
     expected = density_arcmin2(i_limit) * (2 * half / 60) ** 2
@@ -135,7 +135,7 @@ def test_numbers_are_poisson_and_places_uniform(i_limit):
 def test_isolated_galaxies_stand_apart(width, across):
     offsets = []
     for seed in range(50):
-        sources = draw_scene(np.random.default_rng(seed), width_arcsec=width, arrangement="isolated")
+        sources = draw_scene(np.random.default_rng(seed), Content("isolated"), width_arcsec=width)
         assert len(sources) == across**2
         centres = (np.arange(across) - (across - 1) / 2) * ISOLATED_CELL_ARCSEC
         x, y = (axis.ravel() for axis in np.meshgrid(centres, centres))
@@ -211,4 +211,4 @@ def test_a_scene_has_a_width(width):
 
 def test_an_unknown_arrangement_is_refused():
     with pytest.raises(ValueError, match="arrangement must be one of .*'isolated'.* not 'grid'"):
-        draw_scene(np.random.default_rng(0), width_arcsec=9.6, arrangement="grid")
+        draw_scene(np.random.default_rng(0), Content("grid"), width_arcsec=9.6)

@@ -11,16 +11,17 @@ import pytest
 from skysynergy.challenges.datasets import field_from_arrays
 from skysynergy.simulators import quantisation
 from skysynergy.simulators.fields import opaque_id, simulate_field, simulate_shard
-from skysynergy.simulators.scenes import ISOLATED_CELL_ARCSEC, Sources, sheared
+from skysynergy.simulators.scenes import ISOLATED_CELL_ARCSEC, Content
 from skysynergy.simulators.sky import Sky, field_shear
 from skysynergy.simulators.sky_layout import layouts
+from skysynergy.simulators.sources import Sources, sheared
 from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 SECRET, KEY = bytes(range(32)), b"public"
 VISITS = {"i": 2, "VIS": 1, "J": 2}
-SKY = Sky(4, 2, VISITS, width_arcsec=6.0, i_limit=27.0)
+SKY = Sky(4, 2, VISITS, width_arcsec=6.0, content=Content(i_limit=27.0))
 # Galaxies at places known but for an arcsec, in exposures that cost little.
-APART = Sky(2, 30, {"H": 1}, arrangement="isolated", i_limit=24.0)
+APART = Sky(2, 30, {"H": 1}, content=Content("isolated", i_limit=24.0))
 
 
 def flat(made) -> dict[str, np.ndarray]:
@@ -105,7 +106,7 @@ def test_opposite_shears_differ_in_light_alone():
         }
     )
     # What differs is light: beyond the noise only where galaxies are, and nothing where there are none.
-    empty = [field(1, replace(SKY, i_limit=18.01), shear=sign * g) for sign in (1, -1)]
+    empty = [field(1, replace(SKY, content=Content(i_limit=18.001)), shear=sign * g) for sign in (1, -1)]
     assert len(empty[0]["table sources x"]) == 0
     for group in groups:
         np.testing.assert_array_equal(*(arrays[f"{group}/image"] for arrays in empty))
@@ -162,7 +163,7 @@ def test_skies_are_independent(other, record_figure):
 
 def test_depths_psfs_and_steps_do_not_depend_on_the_galaxies():
     """The same secret and visits, other galaxies: what is published beside the pixels stays the same."""
-    many, few = field(0), field(0, replace(SKY, i_limit=20.0))
+    many, few = field(0), field(0, replace(SKY, content=Content(i_limit=20.0)))
     scalars = (
         "step",
         "sky_variance",
