@@ -241,22 +241,21 @@ def boost(z_bright: ArrayLike, z_all: ArrayLike) -> float:
     return max(float(_BINS * np.sum(counts * (counts - 1.0)) / (n * (n - 1.0))), 1.0)
 
 
-def clustering_at(z: ArrayLike, mag_i: ArrayLike, i_limit: float, *, grouped: float = 1.0) -> Clustering:
+def clustering_at(
+    i_limit: float, redshifts_to: Callable[[float], ArrayLike], *, grouped: float = 1.0
+) -> Clustering:
     """The model for galaxies drawn to `i_limit` whose i < 25 cluster as published.
 
     Arguments:
-        z, mag_i: a large sample of the population, to the deeper of `i_limit` and 25.
         i_limit: what will be drawn.
+        redshifts_to: redshifts of a large sample of the population to a magnitude limit.
         grouped: as in `Clustering`.
 
     Raises:
-        ValueError: if the sample is too small, or too shallow by half a magnitude.
+        ValueError: if a sample is too small.
     """
-    z, mag_i = np.asarray(z, dtype=float), np.asarray(mag_i, dtype=float)
     deep, bright = max(i_limit, PUBLISHED_I_LIMIT), min(i_limit, PUBLISHED_I_LIMIT)
-    if len(mag_i) and mag_i.max() < deep - 0.5:
-        raise ValueError(f"the sample ends at i = {mag_i.max():.2f}: draw it to {deep}")
-    factor = boost(z[mag_i < bright], z[mag_i < deep])
+    factor = boost(redshifts_to(bright), redshifts_to(deep))
     amplitude = _AMPLITUDE / factor if i_limit >= PUBLISHED_I_LIMIT else _AMPLITUDE * factor
     return Clustering(amplitude, grouped)
 

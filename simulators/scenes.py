@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from .clustering import PUBLISHED_I_LIMIT, UNIFORM, Clustering, clustering_at, draw_groups
+from .clustering import UNIFORM, Clustering, clustering_at, draw_groups
 from .clustering import draw_redshifts as draw_group_redshifts
 from .counts import I_BRIGHTEST, Variant, density_arcmin2, draw_magnitudes, per_magnitude
 from .galaxies import draw_galaxies, galaxies_at
@@ -136,5 +136,5 @@ def _population(
 @lru_cache(maxsize=32)
 def _clustering(i_limit: float, variant: Variant) -> Clustering:
     # One sample of the population for everybody, so that the model is a constant of the sky.
-    z, mag_i = _population(np.random.default_rng(0), _SAMPLE, max(i_limit, PUBLISHED_I_LIMIT), variant)
-    return clustering_at(z, mag_i, i_limit)
+    rng = np.random.default_rng(0)
+    return clustering_at(i_limit, lambda limit: _population(rng, _SAMPLE, limit, variant)[0])

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from skysynergy.baselines.moments import FEW_SCENES, SHAPE_SCATTER, MomentsShear, jackknife_shear
-from skysynergy.simulators.galaxies import SERSIC_INDICES
+from skysynergy.simulators.morphology import SERSIC_INDICES
 from skysynergy.simulators.sources import joined, rotated_90, sheared
 from skysynergy.simulators.surveys import BANDS
 

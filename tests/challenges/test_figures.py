@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from skysynergy.challenges.canvas import COLOURS
 from skysynergy.challenges.composites import asinh_stretch, coadd, colour
-from skysynergy.challenges.figures import exposures_figure, save, scene_figure
+from skysynergy.challenges.figures import STAR_ARCSEC, exposures_figure, save, scene_figure
 from skysynergy.challenges.scene_exposures import exposures_of
 from skysynergy.simulators import quantisation, store, stream
 from skysynergy.simulators.exposures import ORIENTATIONS
@@ -105,7 +105,8 @@ def test_the_shear_and_the_sources_are_those_of_the_truth(splits):
     # e = (1-q)/(1+q): the area of an ellipse is that of the circularised radius.
     areas = sorted(ellipse.width * ellipse.height for ellipse in ellipses)
     main = np.asarray(table["component_flux"])[inside, :, BANDS["i"].code].argmax(axis=1)
-    expected = sorted((4 * np.asarray(table["half_light_arcsec"])[inside, main]) ** 2)
+    diameters = 4 * np.asarray(table["half_light_arcsec"])[inside, main]
+    expected = sorted(np.maximum(diameters, STAR_ARCSEC) ** 2)
     np.testing.assert_allclose(areas, expected)
 
 

@@ -34,7 +34,7 @@ QUICK = Scenario(
     "quick",
     Sky(
         1, 4, {"i": 1, "VIS": 2},
-        width_arcsec=9.6, content=Content("isolated"), shear_range=(0.02, 0.02), partners=True,
+        width_arcsec=9.6, content=Content("isolated", i_limit=22.5), shear_range=(0.02, 0.02), partners=True,
     ),
     "a galaxy",
 )  # fmt: skip
@@ -111,7 +111,7 @@ class TestPairs:
         field, g = harness_field(QUICK, SHEAR.track(), SECRET, number, sign)
         scene = number * spec.scenes_per_field
         rng = generator(SECRET, "galaxies", SPLIT, scene)
-        drawn = draw_scene(rng, Content("isolated"), width_arcsec=9.6)
+        drawn = draw_scene(rng, spec.content, width_arcsec=9.6)
         for name, observation in fields.observe(spec, SECRET, SPLIT, number).items():
             taken = expose(
                 sheared(drawn, g.real, g.imag, in_place=True),

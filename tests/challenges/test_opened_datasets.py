@@ -14,7 +14,7 @@ from skysynergy.challenges.datasets import DatasetError, Split, generate, open_s
 from skysynergy.challenges.tiers import SPLITS, TIERS
 from skysynergy.simulators import fields, quantisation
 from skysynergy.simulators.exposures import expose
-from skysynergy.simulators.galaxies import density_arcmin2
+from skysynergy.simulators.counts import density_arcmin2
 from skysynergy.simulators.layout import StoreError
 from skysynergy.simulators.randomness import generator
 from skysynergy.simulators.scenes import draw_scene
