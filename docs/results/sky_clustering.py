@@ -376,8 +376,8 @@ def main() -> None:
         text += f"| {latitude}° | " + " | ".join(f"{value:.2f}" for value in density) + " |\n"
     text += AGAINST
     for latitude in LATITUDES[1:]:
-        drawn = stars.draw_stars(rng, width_arcsec=10_800, latitude_deg=latitude, i_limit=22.5)
-        g, r = (mag_from_flux(drawn.flux[:, BANDS[name].code]) for name in "gr")
+        seen = stars.draw_stars(rng, width_arcsec=10_800, latitude_deg=latitude, i_limit=22.5)
+        g, r = (mag_from_flux(seen.flux[:, BANDS[name].code]) for name in "gr")
         v = g - 0.58 * (g - r)
         ratios = [
             np.sum((v > m) & (v < m + 1))
