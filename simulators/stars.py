@@ -94,8 +94,8 @@ _SUN_HEIGHT, _SUN_RADIUS = 25.0, 8000.0
 # stars bluer than the turn-off are gone from the old two. Our choice.
 _SUBLUMINOUS, _TURNOFF = (0.0, 0.4, 1.0), (0.30, 0.40, 0.25)
 
-# Scatter about the locus that Covey et al. do not explain by photometry. Our choice.
-_COLOUR_SCATTER = 0.03
+# Scatter of single stars, mag: along the locus, and off it in each band but i, in u for their metals. Our choice.
+_COLOUR_SCATTER, _BAND_SCATTER, _U_SCATTER = 0.03, 0.02, 0.08
 # Grid of the line of sight: absolute and apparent magnitudes.
 _STEP = 0.05
 _LONGITUDE_DEG = 90.0
@@ -139,9 +139,13 @@ def draw_stars(
     cell = np.searchsorted(counts.cumulative, counts.cumulative[-1] * rng.uniform(size=n), side="right")
     mag_i = counts.mag_i[cell // len(counts.colour)] + counts.step * rng.uniform(-0.5, 0.5, n)
     colour = counts.colour[cell % len(counts.colour)] + _COLOUR_SCATTER * rng.normal(size=n)
+    scatter = np.full(len(BANDS), _BAND_SCATTER)
+    scatter[BANDS["u"].code], scatter[BANDS["i"].code] = _U_SCATTER, 0.0
+    flux = star_fluxes(np.clip(colour, *COLOUR_LIMITS), mag_i)
+    flux *= 10.0 ** (-0.4 * scatter * rng.normal(size=flux.shape))
     half = width_arcsec / 2.0
     x, y = rng.uniform(-half, half, (2, n))
-    return Stars(x, y, star_fluxes(np.clip(colour, *COLOUR_LIMITS), mag_i))
+    return Stars(x, y, flux)
 
 
 def star_density_arcmin2(latitude_deg: float, i_limit: float) -> float:

@@ -3,7 +3,7 @@
     .venv/bin/python docs/results/sky_clustering.py
     .venv/bin/python docs/results/sky_clustering.py --patches 20
 
-About four minutes on one core; with 20 squares, half a minute.
+About ten minutes on one core; with 20 squares, under one.
 """
 
 from __future__ import annotations
