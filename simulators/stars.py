@@ -94,7 +94,7 @@ _SUN_HEIGHT, _SUN_RADIUS = 25.0, 8000.0
 # stars bluer than the turn-off are gone from the old two. Our choice.
 _SUBLUMINOUS, _TURNOFF = (0.0, 0.4, 1.0), (0.30, 0.40, 0.25)
 
-# Scatter of single stars, mag: along the locus, and off it in each band but i, in u for their metals. Our choice.
+# Scatter of single stars, mag: along the locus, and off it in each band but i, more in u. Our choice.
 _COLOUR_SCATTER, _BAND_SCATTER, _U_SCATTER = 0.03, 0.02, 0.08
 # Grid of the line of sight: absolute and apparent magnitudes.
 _STEP = 0.05
