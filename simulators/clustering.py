@@ -267,12 +267,14 @@ def angular_correlation(
     edges_arcsec: ArrayLike,
     rng: np.random.Generator,
     randoms: int = 4,
+    mean: float | None = None,
 ) -> NDArray[np.float64]:
     """w(theta) of many squares together, by the estimator of Landy & Szalay (1993, ApJ 412, 64).
 
-    Counts are taken relative to the mean density of all squares, so that many squares leave no
-    integral constraint. Pairs of random points are known exactly for a square: separations up to its
-    width occur as theta (L^2 - 4 L theta / pi + theta^2 / pi).
+    Counts are taken relative to one mean density, that of all squares if none is given: few squares
+    then leave an integral constraint, as in any survey of their area. Pairs of random points are
+    known exactly for a square of width L: separations theta up to L occur as
+    theta (L^2 - 4 L theta / pi + theta^2 / pi).
 
     Arguments:
         patches: x and y of each square, arcsec from its centre.
@@ -280,6 +282,7 @@ def angular_correlation(
         edges_arcsec: (m + 1,) edges of the bins, none above the width.
         rng: draws the random points.
         randoms: random points for each galaxy.
+        mean: galaxies in a square, where that is known.
 
     Returns:
         (m,) correlations.
@@ -292,8 +295,9 @@ def angular_correlation(
     edges = np.asarray(edges_arcsec, dtype=float)
     if edges.max() > width_arcsec:
         raise ValueError(f"separations end at {edges.max()}, wider than a square of {width_arcsec} arcsec")
-    mean = np.mean([len(x) for x, _ in patches]) if patches else 0.0
-    if mean == 0.0:
+    if mean is None:
+        mean = float(np.mean([len(x) for x, _ in patches])) if patches else 0.0
+    if not patches or not mean > 0.0:
         raise ValueError("there is no galaxy to correlate: draw more squares, or deeper ones")
     scattered = round(randoms * mean) + 1
     data, cross = np.zeros(len(edges)), np.zeros(len(edges))

@@ -20,6 +20,7 @@ from .surveys import BANDS, flux_from_mag
 
 __all__ = [
     "COLOUR_LIMITS",
+    "COVEY_LOCUS",
     "I_BRIGHTEST",
     "I_FAINTEST",
     "LOWEST_LATITUDE_DEG",
@@ -36,7 +37,7 @@ LOWEST_LATITUDE_DEG = 15.0
 
 # Covey et al. (2007, AJ 134, 2398), table of median colours along g - i, every tenth row or so:
 # g-i, then u-g, g-r, r-i, i-z, z-J, J-H, H-Ks; SDSS on AB, 2MASS on Vega.
-_LOCUS = np.array([
+COVEY_LOCUS = np.array([
     [0.10, 1.05, 0.09, 0.02, -0.03, 0.76, 0.23, 0.12],
     [0.20, 1.06, 0.18, 0.03, -0.02, 0.77, 0.22, 0.09],
     [0.40, 1.07, 0.30, 0.10, 0.01, 0.81, 0.28, 0.06],
@@ -93,8 +94,8 @@ _SUN_HEIGHT, _SUN_RADIUS = 25.0, 8000.0
 # stars bluer than the turn-off are gone from the old two. Our choice.
 _SUBLUMINOUS, _TURNOFF = (0.0, 0.4, 1.0), (0.30, 0.40, 0.25)
 
-# Scatter about the locus that Covey et al. do not explain by photometry. Our choice.
-_COLOUR_SCATTER = 0.03
+# Scatter of single stars, mag: along the locus, and off it in each band but i, more in u. Our choice.
+_COLOUR_SCATTER, _BAND_SCATTER, _U_SCATTER = 0.03, 0.02, 0.08
 # Grid of the line of sight: absolute and apparent magnitudes.
 _STEP = 0.05
 _LONGITUDE_DEG = 90.0
@@ -138,9 +139,13 @@ def draw_stars(
     cell = np.searchsorted(counts.cumulative, counts.cumulative[-1] * rng.uniform(size=n), side="right")
     mag_i = counts.mag_i[cell // len(counts.colour)] + counts.step * rng.uniform(-0.5, 0.5, n)
     colour = counts.colour[cell % len(counts.colour)] + _COLOUR_SCATTER * rng.normal(size=n)
+    scatter = np.full(len(BANDS), _BAND_SCATTER)
+    scatter[BANDS["u"].code], scatter[BANDS["i"].code] = _U_SCATTER, 0.0
+    flux = star_fluxes(np.clip(colour, *COLOUR_LIMITS), mag_i)
+    flux *= 10.0 ** (-0.4 * scatter * rng.normal(size=flux.shape))
     half = width_arcsec / 2.0
     x, y = rng.uniform(-half, half, (2, n))
-    return Stars(x, y, star_fluxes(np.clip(colour, *COLOUR_LIMITS), mag_i))
+    return Stars(x, y, flux)
 
 
 def star_density_arcmin2(latitude_deg: float, i_limit: float) -> float:
@@ -168,7 +173,7 @@ def star_fluxes(colour: ArrayLike, mag_i: ArrayLike) -> NDArray[np.float64]:
     colour = np.asarray(colour, dtype=float)
     if not np.all((colour >= COLOUR_LIMITS[0]) & (colour <= COLOUR_LIMITS[1])):
         raise ValueError(f"the locus reaches from g - i = {COLOUR_LIMITS[0]} to {COLOUR_LIMITS[1]}")
-    magnitudes = np.stack([np.interp(colour, _LOCUS[:, 0], band) for band in _locus_bands().T], axis=-1)
+    magnitudes = np.stack([np.interp(colour, COVEY_LOCUS[:, 0], band) for band in _locus_bands().T], axis=-1)
     return flux_from_mag(magnitudes + np.asarray(mag_i, dtype=float)[:, None])
 
 
@@ -182,7 +187,7 @@ def star_locus() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.f
         wavelength: (m,) Angstrom, 2900 to 24000.
         f_lambda: (n, m) arbitrary units.
     """
-    u_g, g_r, r_i, i_z, z_j, j_h, h_k = _LOCUS.T[1:]
+    u_g, g_r, r_i, i_z, z_j, j_h, h_k = COVEY_LOCUS.T[1:]
     j = -i_z - z_j  # magnitudes relative to i; from J on Vega
     vega = np.stack([j, j - j_h, j - j_h - h_k], axis=-1)
     sdss = np.stack([u_g + g_r + r_i, g_r + r_i, r_i, 0.0 * r_i, -i_z], axis=-1)
@@ -192,7 +197,7 @@ def star_locus() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.f
     corners = wanted.copy()
     for _ in range(_CORRECTIONS):
         corners += wanted + 2.5 * np.log10(10.0 ** (-0.4 * _joined(corners, wavelength)) @ weights)
-    return _LOCUS[:, 0], wavelength, 10.0 ** (-0.4 * _joined(corners, wavelength)) / wavelength**2
+    return COVEY_LOCUS[:, 0], wavelength, 10.0 ** (-0.4 * _joined(corners, wavelength)) / wavelength**2
 
 
 def _joined(corners: NDArray[np.float64], wavelength: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -267,7 +272,7 @@ def _density(distance_pc: NDArray[np.float64], latitude_deg: float) -> tuple[NDA
 def _main_sequence() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """M_i (AB), g - i, and stars per pc^3 of the thin disk here, in cells of equal width in M_i."""
     mass, m_j, colour = _DWARFS.T
-    i_j = np.interp(colour, _LOCUS[:, 0], _LOCUS[:, 4] + _LOCUS[:, 5])
+    i_j = np.interp(colour, COVEY_LOCUS[:, 0], COVEY_LOCUS[:, 4] + COVEY_LOCUS[:, 5])
     edges = np.linspace(m_j[0] + i_j[0], m_j[-1] + i_j[-1], 200)
     absolute = (edges[1:] + edges[:-1]) / 2.0
     log_mass = np.interp(edges, m_j + i_j, np.log10(mass))
@@ -280,7 +285,7 @@ def _main_sequence() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[
 def _locus_bands() -> NDArray[np.float64]:
     """(row of the locus, band) AB magnitudes relative to LSST i."""
     _, wavelength, f_lambda = star_locus()
-    flux = np.empty((len(_LOCUS), len(BANDS)))
+    flux = np.empty((len(COVEY_LOCUS), len(BANDS)))
     for name, band in BANDS.items():
         flux[:, band.code] = synthetic_flux(wavelength, f_lambda, name)
     return -2.5 * np.log10(flux / flux[:, [BANDS["i"].code]])

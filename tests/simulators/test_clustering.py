@@ -122,6 +122,14 @@ def test_uniform_galaxies_are_in_no_group():
     assert abs(found[0]) < 0.02
 
 
+def test_an_empty_sky_is_empty(magnitudes_at):
+    for model in (UNIFORM, Clustering()):
+        rng = np.random.default_rng(1)
+        x, y, group = draw_groups(rng, width_arcsec=25, density_arcmin2=0, model=model)
+        z, mag = draw_redshifts(rng, group, population=population, magnitudes_at=magnitudes_at, z_max=Z_MAX)
+        assert len(x) == len(y) == len(group) == len(z) == len(mag) == 0
+
+
 def test_the_same_generator_gives_the_same_scene():
     a, b = (
         draw_groups(np.random.default_rng(11), width_arcsec=25.2, density_arcmin2=220, model=Clustering())
