@@ -1,8 +1,8 @@
 """Shear that depends on a source's redshift: slices with a shear each, or one thin lens.
 
 Blended galaxies at different redshifts carry different shears, and a method that answers one shear
-for their light mixes them (MacCrann et al. 2022, MNRAS 509, 3371). `ShearPlanes` with one edge is the
-two-plane case; `LensShear` grows with redshift behind a lens as its efficiency does.
+for their light mixes them. `ShearPlanes` with one edge is the two-plane case; `LensShear` grows with
+redshift behind a lens as its efficiency does.
 """
 
 from __future__ import annotations
