@@ -108,8 +108,7 @@ def expected_correlation(theta_arcsec: ArrayLike, model: Clustering) -> NDArray[
 def count_variance(width_arcsec: float, density_arcmin2: float, model: Clustering) -> float:
     """Variance of the number of galaxies in a square, exactly: the mean if they are uniform.
 
-    Mean plus the integral of density^2 w over all pairs of points of the square (Peebles 1980, The
-    Large-Scale Structure of the Universe, section 36).
+    Mean plus the integral of density^2 w over all pairs of points of the square.
     """
     from scipy.special import erf
 
@@ -269,7 +268,7 @@ def angular_correlation(
     randoms: int = 4,
     mean: float | None = None,
 ) -> NDArray[np.float64]:
-    """w(theta) of many squares together, by the estimator of Landy & Szalay (1993, ApJ 412, 64).
+    """w(theta) of many squares together, by the estimator of Landy & Szalay (1993).
 
     Counts are taken relative to one mean density, that of all squares if none is given: few squares
     then leave an integral constraint, as in any survey of their area. Pairs of random points are

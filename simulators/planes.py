@@ -1,8 +1,8 @@
 """Shear that depends on a source's redshift: slices with a shear each, or one thin lens.
 
 Blended galaxies at different redshifts carry different shears, and a method that answers one shear
-for their light mixes them (MacCrann et al. 2022, MNRAS 509, 3371). `ShearPlanes` with one edge is the
-two-plane case; `LensShear` grows with redshift behind a lens as its efficiency does.
+for their light mixes them. `ShearPlanes` with one edge is the two-plane case; `LensShear` grows with
+redshift behind a lens as its efficiency does.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["OMEGA_M", "LensShear", "ShearPlanes", "comoving_distance", "lensing_efficiency"]
 
-# Flat LCDM. Our choice, near Planck 2018; H0 leaves every ratio of distances as it is.
+# Flat LCDM. Our choice; H0 leaves every ratio of distances as it is.
 OMEGA_M = 0.31
 # Points of the quadrature: ratios of distances are right to 1e-9 up to z = 10.
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
@@ -98,7 +98,7 @@ class LensShear:
 
 
 def lensing_efficiency(z: ArrayLike, *, z_lens: float, omega_m: float = OMEGA_M) -> NDArray[np.float64]:
-    """D_ls / D_s of sources behind a lens, zero before it (Bartelmann & Schneider 2001, section 3).
+    """D_ls / D_s of sources behind a lens, zero before it.
 
     In a flat universe that is 1 - chi_l / chi_s, with comoving distances chi.
     """
@@ -108,7 +108,7 @@ def lensing_efficiency(z: ArrayLike, *, z_lens: float, omega_m: float = OMEGA_M)
 
 
 def comoving_distance(z: ArrayLike, *, omega_m: float = OMEGA_M) -> NDArray[np.float64]:
-    """Comoving distance in units of c / H0, flat LCDM without radiation (Hogg 1999, eq. 15).
+    """Comoving distance in units of c / H0, flat LCDM without radiation: integral of dz / E(z).
 
     Raises:
         ValueError: if a redshift is negative or omega_m not within 0 and 1.

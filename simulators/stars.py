@@ -254,7 +254,7 @@ def _counts(latitude_deg: float, i_limit: float) -> _Counts:
 
 
 def _density(distance_pc: NDArray[np.float64], latitude_deg: float) -> tuple[NDArray[np.float64], ...]:
-    """Thin disk, thick disk and halo, relative to the thin disk here (Jurić et al. 2008, eq. 22 to 24)."""
+    """Thin disk, thick disk and halo, relative to the thin disk here (the forms of Jurić et al. 2008)."""
     b, longitude = np.radians(latitude_deg), np.radians(_LONGITUDE_DEG)
     height = np.abs(distance_pc * np.sin(b) + _SUN_HEIGHT)
     along = distance_pc * np.cos(b)
