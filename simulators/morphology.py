@@ -122,7 +122,7 @@ class Morphology:
         return half_light_total(self.bulge_fraction, self.half_light_arcsec, self.sersic_n)
 
 
-def kind_fractions(mag_i: ArrayLike) -> NDArray[np.float64]:
+def kind_fractions(mag_i: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shares of plain, early and bulge-and-disk galaxies at each magnitude: (n,) -> (n, 3)."""
     early = np.interp(mag_i, _SHARE_MAG, _EARLY_SHARE)
     both = np.interp(mag_i, _SHARE_MAG, _BOTH_SHARE)
@@ -169,7 +169,7 @@ def draw_morphology(
     disk_e = e * np.exp(1j * angle)
     bulge_e = _BULGE_SHARE_E * disk_e + _BULGE_SCATTER_E * (normal[2] + 1j * normal[3])
     bulge_e *= np.minimum(1.0, _BULGE_E_MAX / np.maximum(np.abs(bulge_e), 1e-12))
-    ellipticity = np.stack([disk_e, np.where(both, bulge_e, disk_e)], axis=1)
+    bulge_e = np.where(both, bulge_e, disk_e)
 
     total = _sizes(normal[4], kind, mag_i, z, variant)
     total *= np.exp(_SIZE_BY_E * (e - _E_MEAN) + np.where(both, _SIZE_BY_BULGE * score, 0.0))
@@ -182,8 +182,8 @@ def draw_morphology(
         bulge_fraction=bulge_fraction,
         half_light_arcsec=np.stack([disk, np.where(both, ratio * disk, disk)], axis=1),
         sersic_n=np.stack([index, np.full(n, 4.0)], axis=1),
-        e1=ellipticity.real.copy(),
-        e2=ellipticity.imag.copy(),
+        e1=np.stack([np.real(disk_e), np.real(bulge_e)], axis=1),
+        e2=np.stack([np.imag(disk_e), np.imag(bulge_e)], axis=1),
         knots=draw_knots(rng, z, np.where(kind == _EARLY, 1.0, old_fraction)),
     )
 
