@@ -100,10 +100,12 @@ def take_columns(
         ValueError: naming every column that is missing and every bad row's column, with what to do.
     """
     problems, taken = [], {}
+    columns = list(columns)
+    spare = [str(name) for name in table if name not in {column.name for column in columns}]
     for column in columns:
         if column.name not in table:
             if column.needed:
-                problems.append(_missing(column, table))
+                problems.append(_missing(column, spare))
             continue
         try:
             values = np.asarray(np.ma.filled(np.ma.asarray(table[column.name], dtype=float), np.nan))
@@ -129,8 +131,8 @@ def take_columns(
     return taken
 
 
-def _missing(column: Column, table: Mapping[str, Any]) -> str:
-    near = difflib.get_close_matches(column.name, [str(name) for name in table], n=_NAMED, cutoff=0.6)
+def _missing(column: Column, spare: list[str]) -> str:
+    near = difflib.get_close_matches(column.name, spare, n=_NAMED, cutoff=0.5)
     hint = f" (rename {' or '.join(repr(name) for name in near)}?)" if near else ""
     return f"column {column.name!r} is missing: {column.meaning}{hint}"
 

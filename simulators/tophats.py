@@ -26,8 +26,9 @@ TOP_HATS = np.array(_START) + np.array(_WIDTH) / 2.0
 
 _UNIT_W_HZ = 4.4659e13  # of the luminosities, from the documentation of skyCatalogs
 _NJY_W_M2_HZ = 1e-35
-# Cosmology of cosmoDC2 (Korytov et al. 2019): km/s/Mpc, matter, baryons.
-_HUBBLE, _MATTER, _BARYONS = 71.0, 0.2648, 0.0448
+# Cosmology of cosmoDC2, flat: km/s/Mpc and matter.
+_HUBBLE, _MATTER = 71.0, 0.2648
+_LIGHT_KM_S, _MPC_M = 299792.458, 3.0856775814913673e22
 
 
 def component_fluxes(luminosity: ArrayLike, z: ArrayLike, z_hubble: ArrayLike) -> NDArray[np.float64]:
@@ -47,8 +48,6 @@ def component_fluxes(luminosity: ArrayLike, z: ArrayLike, z_hubble: ArrayLike) -
     Raises:
         ValueError: if the luminosities are of another shape, negative or not finite.
     """
-    from astropy.cosmology import FlatLambdaCDM
-
     luminosity, z = np.asarray(luminosity, dtype=float), np.asarray(z, dtype=float)
     if luminosity.shape != (len(z), len(TOP_HATS)):
         raise ValueError(
@@ -61,7 +60,7 @@ def component_fluxes(luminosity: ArrayLike, z: ArrayLike, z_hubble: ArrayLike) -
             f"the luminosities of {bad.sum()} galaxies, first in row {np.argmax(bad)}, are negative or not"
             " finite: mend those rows, or leave them out"
         )
-    distance_m = FlatLambdaCDM(_HUBBLE, _MATTER, Ob0=_BARYONS).luminosity_distance(z_hubble).to_value("m")
+    distance_m = _luminosity_distance_m(np.asarray(z_hubble, dtype=float))
     scale = _UNIT_W_HZ * (1.0 + z) / (4.0 * np.pi * distance_m**2) / _NJY_W_M2_HZ
     flux = np.empty((len(z), len(BANDS)))
     for band in BANDS.values():
@@ -72,3 +71,10 @@ def component_fluxes(luminosity: ArrayLike, z: ArrayLike, z_hubble: ArrayLike) -
         near = np.take_along_axis(luminosity, np.stack([below, below + 1], axis=1), axis=1)
         flux[:, band.code] = scale * (near[:, :1] * (1 - part) + near[:, 1:] * part)[:, 0]
     return flux
+
+
+def _luminosity_distance_m(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    grid = np.linspace(0.0, 1.001 * np.max(z, initial=0.001), 4001)
+    slowness = 1.0 / np.sqrt(_MATTER * (1.0 + grid) ** 3 + 1.0 - _MATTER)
+    comoving = np.concatenate([[0.0], np.cumsum(0.5 * (slowness[1:] + slowness[:-1]) * np.diff(grid))])
+    return (1.0 + z) * np.interp(z, grid, comoving) * _LIGHT_KM_S / _HUBBLE * _MPC_M
