@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .galaxies import BULGE, DISK, MAX_KNOTS, Galaxies
-from .knots import knot_positions
-from .morphology import component_flux, nearest_sersic
+from .galaxies import Galaxies
+from .knots import MAX_KNOTS, knot_positions
+from .morphology import BULGE, DISK, component_flux, nearest_sersic
 from .surveys import BANDS
 from .tables import Column, read_table, take_columns
 
@@ -74,8 +74,7 @@ def from_cosmos(
     Arguments:
         rng: where the random numbers of the spectra come from.
         source: a file or table, see `tables.read_table`.
-        spectra: gives each galaxy its spectrum, see `Spectra`. Bulges are made of the old part, so that
-            where it is too small the bulge is fainter than COSMOS has it.
+        spectra: gives each galaxy its spectrum, see `Spectra`; of the old part the bulge is made.
         i_minus_f814w: colour to LSST i.
 
     Raises:

@@ -5,7 +5,6 @@ import time
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from skysynergy.simulators import galaxies
 from skysynergy.simulators.catalogues import I_MINUS_F814W
 from skysynergy.simulators.growth import half_light_total
 from skysynergy.simulators.morphology import (
@@ -17,14 +16,24 @@ from skysynergy.simulators.morphology import (
     kind_fractions,
     nearest_sersic,
 )
+from skysynergy.simulators.redshifts import draw_redshifts
+from skysynergy.simulators.spectra import flux_parts
 
 EARLY = 2.5
 
 
+def _population(rng, mag_i):
+    """Redshifts and shares of old light as in our sky."""
+    z, spectrum = draw_redshifts(rng, mag_i)
+    light = flux_parts(spectrum, z, mag_i)[:, :, 3]
+    return z, light[:, 1] / light.sum(axis=1)
+
+
 @pytest.fixture(scope="module")
 def many():
-    rng, n = np.random.default_rng(6), 60_000
-    mag_i, z, old = rng.uniform(20, 25, n), rng.uniform(0.1, 3, n), rng.uniform(size=n)
+    rng = np.random.default_rng(6)
+    mag_i = rng.uniform(20, 25, 60_000)
+    z, old = _population(rng, mag_i)
     return mag_i, z, old, draw_morphology(rng, mag_i, z, old)
 
 
@@ -39,7 +48,6 @@ def cosmos(test_data):
     index = np.tile([1.0, 4.0], (len(table), 1))
     return {
         "i": table.mag_f814w.to_numpy(float) + I_MINUS_F814W,
-        "z": table.zphot.to_numpy(float),
         "radius": half_light_total(share, radii, index),
         # The numbers of the fits were adjusted to even rows: these are the others.
         "odd": table.id.to_numpy() % 2 == 1,
@@ -50,8 +58,8 @@ def cosmos(test_data):
 def test_half_light_radii_are_those_of_cosmos(cosmos, faint, record_figure):
     chosen = cosmos["odd"] & (cosmos["i"] >= faint - 0.5) & (cosmos["i"] < faint)
     rng = np.random.default_rng(7)
-    mag_i, z = (np.repeat(cosmos[name][chosen], 4) for name in ("i", "z"))
-    ours = draw_morphology(rng, mag_i, z, rng.uniform(size=len(z))).half_light_total()
+    mag_i = np.repeat(cosmos["i"][chosen], 4)
+    ours = draw_morphology(rng, mag_i, *_population(rng, mag_i)).half_light_total()
     low, middle, high = np.percentile(np.log(cosmos["radius"][chosen]), [16, 50, 84])
     our_low, our_middle, our_high = np.percentile(np.log(ours), [16, 50, 84])
     record_figure(f"half_light_median_ratio_{faint}", np.exp(our_middle - middle))
@@ -73,11 +81,9 @@ def test_kinds_are_in_the_given_proportions(many):
 def test_old_galaxies_are_dominated_by_bulges(many):
     _, _, old, shapes = many
     dominated = (shapes.sersic_n[:, DISK] > EARLY) | (shapes.bulge_fraction > 0.5)
-    oldest, youngest = old > 0.9, old < 0.1
-    assert dominated[oldest].mean() > 0.4
-    assert dominated[youngest].mean() < 0.01
-    # A bulge of old light alone.
-    assert np.all(shapes.bulge_fraction <= old + 1e-12)
+    oldest, youngest = old > 0.85, old < 0.1
+    assert dominated[oldest].mean() > 0.35
+    assert dominated[youngest].mean() < 0.12
 
 
 def test_total_size_is_what_was_asked_for(many):
@@ -113,7 +119,7 @@ def test_ellipticity_has_no_direction(many):
 
 def test_indices_are_few(many):
     shapes = many[3]
-    assert set(np.unique(shapes.sersic_n)) <= set(SERSIC_INDICES) == set(galaxies.SERSIC_INDICES)
+    assert set(np.unique(shapes.sersic_n)) <= set(SERSIC_INDICES)
     both = shapes.bulge_fraction > 0
     assert np.all(shapes.sersic_n[both] == [1.0, 4.0])
     np.testing.assert_array_equal(nearest_sersic([0.1, 0.62, 1.2, 1.25, 9.0]), [0.6, 0.6, 1.0, 1.5, 4.0])
@@ -140,11 +146,14 @@ def test_parts_of_the_light_add_up():
     flux = component_flux(parts, share)
     np.testing.assert_allclose(flux.sum(axis=1), parts.sum(axis=1))
     total, old = parts[:, :, 3].sum(axis=1), parts[:, 1, 3]
-    np.testing.assert_allclose(flux[:, BULGE, 3] / total, np.minimum(share, old / total))
-    # The bulge's colours are those of the old part.
-    np.testing.assert_allclose(flux[:, BULGE, 0] * parts[:, 1, 3], flux[:, BULGE, 3] * parts[:, 1, 0])
+    np.testing.assert_allclose(flux[:, BULGE, 3] / total, share)
+    # The bulge's colours are those of the old part, as long as that is enough.
+    enough = share * total < old
+    assert 10 < enough.sum() < 40
+    ratio = flux[:, BULGE, 0] / flux[:, BULGE, 3] / (parts[:, 1, 0] / parts[:, 1, 3])
+    np.testing.assert_allclose(ratio[enough], 1.0)
     no_old = component_flux(np.stack([parts[:, 0], np.zeros((50, 10))], axis=1), share)
-    assert not no_old[:, BULGE].any()
+    np.testing.assert_allclose(no_old[:, BULGE], share[:, None] * parts[:, 0])
 
 
 def test_same_generator_same_galaxies():
