@@ -7,9 +7,10 @@ lays them out applies the disk's ellipticity and shear, so that knots and disk s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 __all__ = ["MAX_KNOTS", "Knots", "draw_knots", "knot_positions"]
 
@@ -64,19 +65,23 @@ def draw_knots(rng: np.random.Generator, z: NDArray[np.float64], old_fraction: N
     return Knots(number=number, fraction=np.where(number > 0, fraction, 0.0), places=places)
 
 
-def knot_positions(uniform: NDArray[np.float64], sersic_n: ArrayLike = 1.0) -> NDArray[np.complex128]:
-    """Places that follow the light of a round Sersic profile, an exponential disk by default.
+def knot_positions(uniform: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Places that follow the light of a round exponential disk.
 
     Arguments:
         uniform: (..., 2) numbers from 0 to 1: the share of light within the knot, and its angle.
-        sersic_n: (...) Sersic index of the disk.
 
     Returns:
         (...) complex x + iy in half-light radii.
     """
-    from scipy.special import gammaincinv
+    light, radius = _exponential_disk()
+    distance = np.interp(_LIGHT_WITHIN * uniform[..., 0], light, radius)
+    return np.asarray(distance * np.exp(2j * np.pi * uniform[..., 1]), dtype=complex)
 
-    n = np.asarray(sersic_n, dtype=float)
-    light = _LIGHT_WITHIN * uniform[..., 0]
-    radius = (gammaincinv(2.0 * n, light) / gammaincinv(2.0 * n, 0.5)) ** n
-    return radius * np.exp(2j * np.pi * uniform[..., 1])
+
+@cache
+def _exponential_disk() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """1 - (1 + s) exp(-s), the light within s scale lengths, and the same radii in half-light radii."""
+    s = np.linspace(0.0, 12.0, 6001)
+    light = 1.0 - (1.0 + s) * np.exp(-s)
+    return light, s / np.interp(0.5, light, s)

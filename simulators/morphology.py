@@ -45,10 +45,23 @@ _SHARE_MAG = (20.0, 21.0, 22.0, 23.0, 24.0, 25.0, 26.0)
 _BOTH_SHARE = (0.46, 0.41, 0.35, 0.32, 0.285, 0.26, 0.24)
 _EARLY_SHARE = (0.14, 0.115, 0.08, 0.07, 0.07, 0.07, 0.07)
 # Correlation of the kind with the share of old light, in normal scores: our choice, for COSMOS gives
-# no colours here. At 0.7 nine of ten of the reddest tenth are early or have a bulge.
+# no colours here.
 _KIND_BY_OLD = 0.7
-# Where the share of old light in i lies in the population: its cumulative distribution.
-_OLD_SHARE, _OLD_BELOW = (0.0, 1.0), (0.0, 1.0)
+# Where the share of old light in i lies in our own population (`redshifts`, `templates`), by i: how many
+# have none, and quantiles of the others. Ranks are what is used, so that COSMOS's proportions of kinds
+# are kept; `docs/results/sky_counts.py --fit` prints the table again when the spectra have changed.
+_OLD_MAG = (19.0, 20.5, 22.0, 23.0, 24.0, 25.5)
+_NO_OLD = (0.001, 0.028, 0.154, 0.287, 0.512, 0.637)
+_OLD_BELOW = (0.0, 0.05, 0.20, 0.35, 0.50, 0.65, 0.80, 0.95, 1.0)
+_OLD_SHARE = (
+    (0.0, 0.468, 0.649, 0.817, 0.864, 0.893, 0.951, 0.979, 1.0),
+    (0.0, 0.349, 0.565, 0.721, 0.814, 0.859, 0.885, 0.939, 1.0),
+    (0.0, 0.067, 0.339, 0.557, 0.711, 0.800, 0.864, 0.919, 1.0),
+    (0.0, 0.028, 0.188, 0.453, 0.632, 0.782, 0.848, 0.922, 1.0),
+    (0.0, 0.019, 0.171, 0.467, 0.668, 0.793, 0.853, 0.942, 1.0),
+    (0.0, 0.008, 0.065, 0.431, 0.658, 0.785, 0.859, 0.969, 1.0),
+)
+_OLD_NONE = 1e-3  # less old light than this is none
 
 # Nearest of SERSIC_INDICES (in ln n) to the fits of single galaxies with n < 2.5, at i = 20.5 and 23,
 # and to those with n > 2.5, at 22 to 23.5. Redder plain galaxies have the higher index.
@@ -65,8 +78,8 @@ _RATIO_LN, _RATIO_LIMITS, _RATIO_BY_BULGE = (-0.968, 0.64), (0.1, 1.5), 0.36
 # ln of the circularised half-light radius of the whole galaxy = a + b x + c x^2, arcsec, x = i - 23, at
 # 20 < i < 25.3, and its scatter a + b x: plain, early, with a bulge.
 _SIZE_MAG, _SIZE_FROM = 23.0, 19.0
-_SIZE = np.array([[-1.095, -0.315, -0.015], [-1.82, -0.36, 0.0], [-1.345, -0.318, -0.011]])
-_SCATTER = np.array([[0.397, 0.020], [0.55, 0.0], [0.495, 0.025]])
+_SIZE = np.array([[-1.105, -0.322, -0.016], [-1.82, -0.36, 0.0], [-1.350, -0.323, -0.011]])
+_SCATTER = np.array([[0.397, 0.026], [0.55, 0.0], [0.495, 0.030]])
 # Sizes of edge-on galaxies are smaller when circularised; bulges dominate small galaxies. COSMOS,
 # d ln(radius) / d|e| and per standard deviation of the bulge's logit.
 _SIZE_BY_E, _E_MEAN, _SIZE_BY_BULGE = -0.5, 0.29, -0.2
@@ -122,7 +135,7 @@ class Morphology:
         return half_light_total(self.bulge_fraction, self.half_light_arcsec, self.sersic_n)
 
 
-def kind_fractions(mag_i: ArrayLike) -> NDArray[np.float64]:
+def kind_fractions(mag_i: NDArray[np.float64]) -> NDArray[np.float64]:
     """Shares of plain, early and bulge-and-disk galaxies at each magnitude: (n,) -> (n, 3)."""
     early = np.interp(mag_i, _SHARE_MAG, _EARLY_SHARE)
     both = np.interp(mag_i, _SHARE_MAG, _BOTH_SHARE)
@@ -155,9 +168,9 @@ def draw_morphology(
     mag_i, z, old_fraction = _checked(mag_i, z, old_fraction)
     n = len(mag_i)
     normal = rng.normal(size=(6, n))
-    uniform = rng.uniform(size=(2, n))
+    uniform = rng.uniform(size=(3, n))
 
-    kind, within = _kinds(normal[0], mag_i, old_fraction)
+    kind, within = _kinds(normal[0], mag_i, _old_rank(uniform[2], mag_i, old_fraction))
     both = kind == _BOTH
     index = _sersic(kind, _mixed(within, normal[1], _SERSIC_BY_OLD), mag_i)
     score = _normal_score(_mixed(within, normal[1], _BULGE_BY_OLD))
@@ -169,7 +182,7 @@ def draw_morphology(
     disk_e = e * np.exp(1j * angle)
     bulge_e = _BULGE_SHARE_E * disk_e + _BULGE_SCATTER_E * (normal[2] + 1j * normal[3])
     bulge_e *= np.minimum(1.0, _BULGE_E_MAX / np.maximum(np.abs(bulge_e), 1e-12))
-    ellipticity = np.stack([disk_e, np.where(both, bulge_e, disk_e)], axis=1)
+    bulge_e = np.where(both, bulge_e, disk_e)
 
     total = _sizes(normal[4], kind, mag_i, z, variant)
     total *= np.exp(_SIZE_BY_E * (e - _E_MEAN) + np.where(both, _SIZE_BY_BULGE * score, 0.0))
@@ -182,29 +195,29 @@ def draw_morphology(
         bulge_fraction=bulge_fraction,
         half_light_arcsec=np.stack([disk, np.where(both, ratio * disk, disk)], axis=1),
         sersic_n=np.stack([index, np.full(n, 4.0)], axis=1),
-        e1=ellipticity.real.copy(),
-        e2=ellipticity.imag.copy(),
+        e1=np.stack([np.real(disk_e), np.real(bulge_e)], axis=1),
+        e2=np.stack([np.imag(disk_e), np.imag(bulge_e)], axis=1),
         knots=draw_knots(rng, z, np.where(kind == _EARLY, 1.0, old_fraction)),
     )
 
 
 def component_flux(parts: NDArray[np.float64], bulge_fraction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the bulge its light: old light as far as there is some, then of the young.
+    """Give the bulge its light: of the old part of the spectrum first, then of the young.
 
     Arguments:
         parts: (n, 2, 10) nJy of the young and the old part of the spectrum, columns in band-code order.
         bulge_fraction: (n,) share of the bulge in the whole light in LSST i.
 
     Returns:
-        (n, 2, 10) nJy of disk and bulge, which add up to the parts and have their shares in i.
+        (n, 2, 10) nJy of disk and bulge, which add up to the parts; the bulge's share in i is as asked.
     """
     i = BANDS["i"].code
     young, old = parts[:, 0, i], parts[:, 1, i]
-    asked = bulge_fraction * (young + old)
-    of_old = np.minimum(asked / np.maximum(old, 1e-300), 1.0)
-    of_young = np.clip((asked - of_old * old) / np.maximum(young, 1e-300), 0.0, 1.0)
-    bulge = parts[:, 1] * of_old[:, None] + parts[:, 0] * of_young[:, None]
-    return np.stack([parts.sum(axis=1) - bulge, bulge], axis=1)
+    wanted = bulge_fraction * (young + old)
+    of_old = np.minimum(wanted / np.where(old > 0, old, np.inf), 1.0)
+    of_young = np.clip((wanted - of_old * old) / np.where(young > 0, young, np.inf), 0.0, 1.0)
+    taken = np.stack([of_young, of_old], axis=1)[:, :, None]
+    return np.stack([(parts * (1.0 - taken)).sum(axis=1), (parts * taken).sum(axis=1)], axis=1)
 
 
 def nearest_sersic(sersic_n: ArrayLike) -> NDArray[np.float64]:
@@ -252,17 +265,27 @@ def _mixed(
 
 
 def _kinds(
-    normal: NDArray[np.float64], mag_i: NDArray[np.float64], old_fraction: NDArray[np.float64]
+    normal: NDArray[np.float64], mag_i: NDArray[np.float64], old_rank: NDArray[np.float64]
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Kind, and the rank of a galaxy within its kind, from young to old: uniform."""
-    from scipy.special import ndtr
-
-    old = _normal_score(np.interp(old_fraction, _OLD_SHARE, _OLD_BELOW))
-    rank = ndtr(_correlated(old, normal, _KIND_BY_OLD))
+    rank = _mixed(old_rank, normal, _KIND_BY_OLD)
     plain, early, both = kind_fractions(mag_i).T
     kind = np.where(rank < plain, _PLAIN, np.where(rank < plain + both, _BOTH, _EARLY))
     start = np.choose(kind, [np.zeros_like(plain), plain + both, plain])
     return kind, np.clip((rank - start) / np.choose(kind, [plain, early, both]), 0.0, 1.0)
+
+
+def _old_rank(
+    uniform: NDArray[np.float64], mag_i: NDArray[np.float64], old_fraction: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Rank among galaxies of that magnitude, uniform from young to old; by chance where none is."""
+    place = np.interp(mag_i, _OLD_MAG, np.arange(len(_OLD_MAG)))
+    rank = np.zeros_like(mag_i)
+    for row, shares in enumerate(_OLD_SHARE):
+        weight = np.maximum(1.0 - np.abs(place - row), 0.0)
+        rank += weight * np.interp(old_fraction, shares, _OLD_BELOW)
+    none = np.interp(mag_i, _OLD_MAG, _NO_OLD)
+    return np.where(old_fraction < _OLD_NONE, none * uniform, none + (1.0 - none) * rank)
 
 
 def _sersic(
