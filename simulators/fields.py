@@ -75,7 +75,10 @@ def simulate_field(
         scene = first + index
         # Isolated galaxies stay in their cells: +g and −g then share the noise under each.
         in_place = sky.content.arrangement == "isolated"
-        sources = sheared(draw_sources(sky, secret, split, scene), g.real, g.imag, in_place=in_place)
+        drawn = draw_sources(sky, secret, split, scene)
+        strength = sky.lens.strength_at(drawn.z) if sky.lens else np.ones(len(drawn))
+        shears = np.where(drawn.is_star, 0, strength * g)
+        sources = sheared(drawn, shears.real, shears.imag, in_place=in_place)
         for observation in observations.values():
             group = observation.survey.group
             indices = (split, number, scene)
@@ -88,7 +91,9 @@ def simulate_field(
                 tables.setdefault(group, []).append(exposure_rows(sources, taken, observation))
         if truth:
             ids = generator(secret, "id source", split, scene).integers(2**62, size=len(sources))
-            tables.setdefault("sources", []).append(source_rows(sources, ids, scene, sky.width_arcsec))
+            tables.setdefault("sources", []).append(
+                source_rows(sources, shears, ids, scene, sky.width_arcsec)
+            )
     arrays = {path: np.stack(values) for path, values in data.items()}
     arrays["scenes/id"] = np.array([opaque_id(secret, "scene", split, first + i) for i in range(n)])
     arrays["scenes/field"] = np.full(n, number)

@@ -1,8 +1,9 @@
-"""Shear that depends on a source's redshift: slices with a shear each, or one thin lens.
+"""Shear that depends on a source's redshift: slices, or one thin lens.
 
 Blended galaxies at different redshifts carry different shears, and a method that answers one shear
-for their light mixes them. `ShearPlanes` with one edge is the two-plane case; `LensShear` grows with
-redshift behind a lens as its efficiency does.
+for their light mixes them (MacCrann et al. 2022, MNRAS 509, 3371). The shear of a source is that of its
+field times a strength: `Slices` with one edge are the two-plane case; behind a `ThinLens` it grows with
+redshift as the lensing efficiency does.
 """
 
 from __future__ import annotations
@@ -12,70 +13,61 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["OMEGA_M", "LensShear", "ShearPlanes", "comoving_distance", "lensing_efficiency"]
+__all__ = ["OMEGA_M", "Slices", "ThinLens", "comoving_distance", "lensing_efficiency"]
 
-# Flat LCDM. Our choice; H0 leaves every ratio of distances as it is.
+# Flat LCDM. Our choice, near Planck 2018; H0 leaves every ratio of distances as it is.
 OMEGA_M = 0.31
 # Points of the quadrature: ratios of distances are right to 1e-9 up to z = 10.
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 
-Shears = tuple[NDArray[np.float64], NDArray[np.float64]]
-
 
 @dataclass(frozen=True)
-class ShearPlanes:
-    """One shear for each slice of redshift.
+class Slices:
+    """One strength for each slice of redshift.
 
     Attributes:
         edges: (k,) increasing redshifts between slices; a source at an edge lies behind it.
-        shears: (k + 1) pairs (g1, g2), from the nearest slice on.
+        strengths: (k + 1) factors on the field's shear, from the nearest slice on.
 
     Raises:
-        ValueError: if edges do not increase, shears are not one more, or a shear is not below 1.
+        ValueError: if edges do not increase, or strengths are not one more.
 
     Examples:
-        >>> planes = ShearPlanes(edges=(0.8,), shears=((0.0, 0.0), (0.02, -0.01)))
-        >>> [g.tolist() for g in planes.shear_at([0.3, 1.5])]
-        [[0.0, 0.02], [0.0, -0.01]]
+        >>> Slices(edges=(0.8,), strengths=(0.0, 1.0)).strength_at([0.3, 1.5]).tolist()
+        [0.0, 1.0]
     """
 
     edges: tuple[float, ...]
-    shears: tuple[tuple[float, float], ...]
+    strengths: tuple[float, ...]
 
     def __post_init__(self) -> None:
         if not np.all(np.diff((0.0, *self.edges)) > 0.0):
             raise ValueError(f"edges are positive redshifts that increase, not {self.edges}")
-        if len(self.shears) != len(self.edges) + 1:
+        if len(self.strengths) != len(self.edges) + 1 or not np.all(np.isfinite(self.strengths)):
             raise ValueError(
-                f"{len(self.edges)} edges need {len(self.edges) + 1} shears, not {len(self.shears)}"
+                f"{len(self.edges)} edges need {len(self.edges) + 1} finite strengths, not {self.strengths}"
             )
-        for shear in self.shears:
-            _check_shear(*shear)
 
-    def shear_at(self, z: ArrayLike) -> Shears:
-        """g1 and g2 of sources at these redshifts: any shape, the same twice."""
+    def strength_at(self, z: ArrayLike) -> NDArray[np.float64]:
+        """Factor on the field's shear of sources at these redshifts; any shape."""
         z = np.asarray(z, dtype=float)
-        g = np.asarray(self.shears, dtype=float)[np.searchsorted(self.edges, z, side="right")]
-        return g[..., 0], g[..., 1]
+        return np.asarray(self.strengths, dtype=float)[np.searchsorted(self.edges, z, side="right")]
 
 
 @dataclass(frozen=True)
-class LensShear:
-    """Shear of a thin lens: none before it, then growing with distance.
+class ThinLens:
+    """Strength behind a thin lens: none before it, then growing with distance.
 
     Attributes:
         z_lens: redshift of the lens.
-        g1, g2: shear of a source at `z_source`.
-        z_source: where the shear is given; behind the lens.
+        z_source: redshift of the sources that have the field's shear itself; behind the lens.
         omega_m: matter density of a flat universe with a cosmological constant.
 
     Raises:
-        ValueError: if the lens is not in front, or the shear that farthest sources see is not below 1.
+        ValueError: if the lens is not in front, or the density not within 0 and 1.
     """
 
     z_lens: float
-    g1: float
-    g2: float
     z_source: float = 1.0
     omega_m: float = OMEGA_M
 
@@ -85,16 +77,13 @@ class LensShear:
                 f"the lens has to lie in front: 0 < z_lens < z_source, not {self.z_lens}, {self.z_source}"
             )
         _check_omega(self.omega_m)
-        given = float(lensing_efficiency(self.z_source, z_lens=self.z_lens, omega_m=self.omega_m))
-        # Farther than any source: an efficiency of 1.
-        _check_shear(self.g1 / given, self.g2 / given)
 
-    def shear_at(self, z: ArrayLike) -> Shears:
-        """g1 and g2 of sources at these redshifts: any shape, the same twice."""
+    def strength_at(self, z: ArrayLike) -> NDArray[np.float64]:
+        """Factor on the field's shear of sources at these redshifts; any shape."""
         here, given = (
             lensing_efficiency(at, z_lens=self.z_lens, omega_m=self.omega_m) for at in (z, self.z_source)
         )
-        return self.g1 * here / given, self.g2 * here / given
+        return here / given
 
 
 def lensing_efficiency(z: ArrayLike, *, z_lens: float, omega_m: float = OMEGA_M) -> NDArray[np.float64]:
@@ -127,8 +116,3 @@ def comoving_distance(z: ArrayLike, *, omega_m: float = OMEGA_M) -> NDArray[np.f
 def _check_omega(omega_m: float) -> None:
     if not 0.0 <= omega_m <= 1.0:
         raise ValueError(f"omega_m lies within 0 and 1, not {omega_m}")
-
-
-def _check_shear(g1: float, g2: float) -> None:
-    if not np.hypot(g1, g2) < 1.0:
-        raise ValueError(f"reduced shear must be below 1, not |{g1}, {g2}|")

@@ -22,7 +22,15 @@ from .spectra import Z_MAX
 from .stars import draw_stars, star_density_arcmin2
 from .surveys import BANDS, flux_from_mag
 
-__all__ = ["MARGIN_ARCSEC", "NATURAL", "Arrangement", "Content", "draw_scene"]
+__all__ = [
+    "MARGIN_ARCSEC",
+    "NATURAL",
+    "Arrangement",
+    "Content",
+    "clustering_model",
+    "draw_scene",
+    "lay_galaxies",
+]
 
 Arrangement = Literal["clustered", "uniform", "isolated"]
 # Width of the band around a scene whose galaxies still shed light into it.
@@ -85,12 +93,38 @@ def draw_scene(rng: np.random.Generator, content: Content = NATURAL, *, width_ar
     if content.arrangement == "isolated":
         return _isolated(rng, content, width_arcsec)
     across = width_arcsec + 2 * MARGIN_ARCSEC
+    x, y, z, mag_i = lay_galaxies(rng, content, across_arcsec=across)
+    spectrum = draw_spectra(rng, z, mag_i)
+    galaxies = galaxies_at(rng, mag_i, z, spectrum, variant=content.variant, knots=content.knots)
+    sources = Sources(x=x, y=y, **vars(galaxies))
+    if content.latitude_deg is None:
+        return sources
+    stars = draw_stars(rng, width_arcsec=across, latitude_deg=content.latitude_deg, i_limit=content.i_limit)
+    # A star as bright as the brightest galaxies would be seen in every exposure of a survey of galaxies:
+    # brighter ones are masked out with their surroundings by any pipeline, and are not drawn.
+    faint = stars.flux[:, BANDS["i"].code] < flux_from_mag(I_BRIGHTEST)
+    return joined(sources, point_sources(x=stars.x[faint], y=stars.y[faint], flux=stars.flux[faint]))
+
+
+def lay_galaxies(
+    rng: np.random.Generator, content: Content, *, across_arcsec: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Where the galaxies of a square lie, on the sky and in redshift, and how bright they are.
+
+    Arguments:
+        rng: draws everything.
+        content: its arrangement is ``clustered`` or ``uniform``.
+        across_arcsec: width of the square, margins included: of a scene, or many arcminutes.
+
+    Returns:
+        x, y, arcsec from the centre; redshift; LSST i magnitude: (n,) each.
+    """
     clustered = content.arrangement == "clustered"
     x, y, group = draw_groups(
         rng,
-        width_arcsec=across,
+        width_arcsec=across_arcsec,
         density_arcmin2=density_arcmin2(content.i_limit, content.variant),
-        model=_clustering(content.i_limit, content.variant) if clustered else UNIFORM,
+        model=clustering_model(content.i_limit, content.variant) if clustered else UNIFORM,
     )
     z, mag_i = draw_group_redshifts(
         rng,
@@ -105,16 +139,7 @@ def draw_scene(rng: np.random.Generator, content: Content = NATURAL, *, width_ar
         ),
         z_max=Z_MAX,
     )
-    spectrum = draw_spectra(rng, z, mag_i)
-    galaxies = galaxies_at(rng, mag_i, z, spectrum, variant=content.variant, knots=content.knots)
-    sources = Sources(x=x, y=y, **vars(galaxies))
-    if content.latitude_deg is None:
-        return sources
-    stars = draw_stars(rng, width_arcsec=across, latitude_deg=content.latitude_deg, i_limit=content.i_limit)
-    # A star as bright as the brightest galaxies would be seen in every exposure of a survey of galaxies:
-    # brighter ones are masked out with their surroundings by any pipeline, and are not drawn.
-    faint = stars.flux[:, BANDS["i"].code] < flux_from_mag(I_BRIGHTEST)
-    return joined(sources, point_sources(x=stars.x[faint], y=stars.y[faint], flux=stars.flux[faint]))
+    return x, y, z, mag_i
 
 
 def _isolated(rng: np.random.Generator, content: Content, width_arcsec: float) -> Sources:
@@ -134,7 +159,8 @@ def _population(
 
 
 @lru_cache(maxsize=32)
-def _clustering(i_limit: float, variant: Variant) -> Clustering:
+def clustering_model(i_limit: float, variant: Variant) -> Clustering:
+    """How galaxies to a magnitude limit cluster, so that those with i < 25 do as published."""
     # One sample of the population for everybody, so that the model is a constant of the sky.
     rng = np.random.default_rng(0)
     return clustering_at(i_limit, lambda limit: _population(rng, _SAMPLE, limit, variant)[0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .exposures import pixels_across
+from .planes import Slices, ThinLens
 from .randomness import generator
 from .scenes import NATURAL, Content
 from .surveys import BANDS, SURVEYS, find_band
@@ -27,6 +29,7 @@ class Sky:
         condensed: real visits that one LSST exposure stands for, 1 to 4 (Euclid: always 1).
         width_arcsec: of a scene, a multiple of 0.6.
         content: what lies on the sky.
+        lens: how the shear of a source depends on its redshift; None for one shear for all.
         shear_range: smallest and largest |g|; the direction is free.
         partners: every second scene is the one before it turned by 90 degrees, which cancels
             shape noise; for the harness, never for a released split.
@@ -38,6 +41,7 @@ class Sky:
     condensed: int = 4
     width_arcsec: float = 19.2
     content: Content = NATURAL
+    lens: Slices | ThinLens | None = None
     shear_range: tuple[float, float] = (0.01, 0.05)
     partners: bool = False
 
@@ -60,7 +64,10 @@ class Sky:
 
     def describe(self) -> dict[str, Any]:
         """Plain numbers and text, for the attributes of a store and for a commitment."""
-        return asdict(self) | {"visits": dict(self.visits), "shear_range": list(self.shear_range)}
+        described = asdict(self) | {"visits": dict(self.visits)}
+        if self.lens:
+            described["lens"]["kind"] = type(self.lens).__name__
+        return json.loads(json.dumps(described))
 
 
 def exposure_bands(sky: Sky, survey: str) -> list[str]:

@@ -163,18 +163,22 @@ def _source_table() -> Table:
     columns = dict(_TRUTH)
     columns["knots"] = Column("float64", (MAX_KNOTS, 2), ("knot", "plane"))
     columns |= {name: Column("int64") for name in ("id", "scene")}
-    columns |= {name: Column("float64") for name in ("blendedness", "snr")}
+    columns |= {name: Column("float64") for name in ("g1", "g2", "blendedness", "snr")}
     return Table("sources", "source", columns)
 
 
-def source_rows(sources: Sources, ids: np.ndarray, scene: int, width_arcsec: float) -> dict[str, np.ndarray]:
-    """The truth about each source of a scene: what it is, its opaque id, and how it is blended."""
+def source_rows(
+    sources: Sources, shears: np.ndarray, ids: np.ndarray, scene: int, width_arcsec: float
+) -> dict[str, np.ndarray]:
+    """The truth about each source of a scene: what it is, its shear and opaque id, and how it is blended."""
     blended, snr = blendedness(sources, width_arcsec)
     rows = {name: np.asarray(getattr(sources, name)) for name in _TRUTH}
     return rows | {
         "knots": np.stack([sources.knots.real, sources.knots.imag], axis=-1),
         "id": ids,
         "scene": np.full(len(sources), scene),
+        "g1": shears.real,
+        "g2": shears.imag,
         "blendedness": blended,
         "snr": snr,
     }

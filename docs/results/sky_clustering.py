@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,19 +25,19 @@ from skysynergy.simulators.clustering import (
     Clustering,
     angular_correlation,
     boost,
-    clustering_at,
     count_variance,
     draw_groups,
-    draw_redshifts,
     expected_correlation,
     published_correlation,
 )
-from skysynergy.simulators.galaxies import density_arcmin2, draw_galaxies
+from skysynergy.simulators.counts import density_arcmin2
+from skysynergy.simulators.galaxies import draw_galaxies
+from skysynergy.simulators.scenes import Arrangement, Content, clustering_model, lay_galaxies
 from skysynergy.simulators.surveys import BANDS, mag_from_flux
 
 HERE = Path(__file__).parent
 SEED = 20261124
-I_LIMIT, SAMPLE, Z_MAX = 27.5, 400_000, 10.0
+I_LIMIT, SAMPLE = 27.5, 400_000
 PATCH_ARCSEC, DEEP_PATCH_ARCSEC, DEEP_PATCHES, GROUPS = 600.0, 300.0, 60, 20
 EDGES = np.geomspace(2.0, 120.0, 11)
 SCENE_ARCSEC, MARGIN_ARCSEC, SCENES = 19.2, 3.0, 20_000
@@ -78,40 +77,11 @@ above 1.3 solar masses; at the faint end it has a thick disk, which theirs lacks
 """
 
 
-@dataclass(frozen=True)
-class Population:
-    """Redshifts and magnitudes of a large sample, sorted by redshift, to draw from.
-
-    Attributes:
-        z, mag_i: (n,) each.
-    """
-
-    z: NDArray[np.float64]
-    mag_i: NDArray[np.float64]
-
-    def draw(self, rng: np.random.Generator, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        row = rng.integers(len(self.z), size=n)
-        return self.z[row], self.mag_i[row]
-
-    def magnitudes_at(self, rng: np.random.Generator, z: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Those of the neighbours in redshift."""
-        row = np.searchsorted(self.z, z) + rng.integers(-200, 201, len(z))
-        return self.mag_i[np.clip(row, 0, len(self.z) - 1)]
-
-
-def population(rng: np.random.Generator) -> Population:
-    galaxies = draw_galaxies(rng, SAMPLE, I_LIMIT)
-    order = np.argsort(galaxies.z)
-    return Population(galaxies.z[order], mag_from_flux(galaxies.flux[order, BANDS["i"].code]))
-
-
 def patch(
-    rng: np.random.Generator, sky: Population, model: Clustering, width: float
+    rng: np.random.Generator, width: float, arrangement: Arrangement = "clustered"
 ) -> tuple[NDArray[np.float64], ...]:
-    """x, y, z and i of the galaxies of a square."""
-    x, y, group = draw_groups(rng, width_arcsec=width, density_arcmin2=density_arcmin2(I_LIMIT), model=model)
-    z, mag_i = draw_redshifts(rng, group, population=sky.draw, magnitudes_at=sky.magnitudes_at, z_max=Z_MAX)
-    return x, y, z, mag_i
+    """x, y, z and i of the galaxies of a square, as `scenes.draw_scene` lays them."""
+    return lay_galaxies(rng, Content(arrangement, i_limit=I_LIMIT), across_arcsec=width)
 
 
 def binned(
@@ -124,8 +94,6 @@ def binned(
 
 def correlations(
     rng: np.random.Generator,
-    sky: Population,
-    model: Clustering,
     *,
     limits: tuple[float, ...],
     width: float,
@@ -134,7 +102,7 @@ def correlations(
     """(limit, group, bin) w(theta) of the galaxies brighter than each limit, in the same squares."""
     found = np.empty((len(limits), GROUPS, len(EDGES) - 1))
     for group in range(GROUPS):
-        squares = [patch(rng, sky, model, width) for _ in range(max(patches // GROUPS, 1))]
+        squares = [patch(rng, width) for _ in range(max(patches // GROUPS, 1))]
         for k, limit in enumerate(limits):
             found[k, group] = angular_correlation(
                 [(x[mag_i < limit], y[mag_i < limit]) for x, y, _, mag_i in squares],
@@ -142,7 +110,7 @@ def correlations(
                 edges_arcsec=EDGES,
                 rng=rng,
                 randoms=2,
-                mean=density_arcmin2(I_LIMIT) * (width / 60.0) ** 2 * float(np.mean(sky.mag_i < limit)),
+                mean=density_arcmin2(limit) * (width / 60.0) ** 2,
             )
     return found
 
@@ -155,13 +123,13 @@ def amplitudes(found: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray
     return each.mean(axis=1), each.std(axis=1, ddof=1) / np.sqrt(GROUPS)
 
 
-def pairs_that_share(rng: np.random.Generator, sky: Population, model: Clustering) -> tuple[float, float]:
+def pairs_that_share(rng: np.random.Generator, arrangement: Arrangement) -> tuple[float, float]:
     """Of pairs 2 to 5 arcsec apart (i < 25), the fraction within 0.01 (1 + z) in redshift; its error."""
     from scipy.spatial import KDTree
 
     fractions = []
     for _ in range(20):
-        x, y, z, mag_i = patch(rng, sky, model, PATCH_ARCSEC)
+        x, y, z, mag_i = patch(rng, PATCH_ARCSEC, arrangement)
         bright = mag_i < 25.0
         xy, z = np.stack([x, y], axis=-1)[bright], z[bright]
         tree = KDTree(xy)
@@ -282,11 +250,10 @@ def main() -> None:
     parser.add_argument("--patches", type=int, default=600)
     options = parser.parse_args()
     rng = np.random.default_rng(SEED)
-    sky = population(rng)
-    model = clustering_at(sky.z, sky.mag_i, I_LIMIT)
+    model = clustering_model(I_LIMIT, "mid")
     rows: list[str] = []
 
-    bright = correlations(rng, sky, model, limits=BRIGHT, width=PATCH_ARCSEC, patches=options.patches)
+    bright = correlations(rng, limits=BRIGHT, width=PATCH_ARCSEC, patches=options.patches)
     found = bright[BRIGHT.index(25.0)]
     mean, error = found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(GROUPS)
     fit = binned(published_correlation, EDGES)
@@ -304,11 +271,15 @@ def main() -> None:
         f"| the same against what the groups are expected to give, χ² of ten bins | {chi:.1f} | – | – |"
     )
 
-    deep = correlations(rng, sky, model, limits=DEEP, width=DEEP_PATCH_ARCSEC, patches=DEEP_PATCHES)
+    deep = correlations(rng, limits=DEEP, width=DEEP_PATCH_ARCSEC, patches=DEEP_PATCHES)
     drawn, drawn_error = (
         np.concatenate(pair) for pair in zip(amplitudes(bright), amplitudes(deep), strict=True)
     )
-    depths = np.array([model.amplitude * boost(sky.z[sky.mag_i < limit], sky.z) for limit in DEPTHS])
+    everything = draw_galaxies(rng, SAMPLE, I_LIMIT)
+    everything_i = mag_from_flux(everything.flux[:, BANDS["i"].code])
+    depths = np.array(
+        [model.amplitude * boost(everything.z[everything_i < limit], everything.z) for limit in DEPTHS]
+    )
 
     counts = {}
     for name, kind in (("clustered", model), ("uniform", UNIFORM)):
@@ -345,8 +316,8 @@ def main() -> None:
         f"| time for the positions of a square of 10′ to i < 25 | {1e3 * spent:.0f} ms |"
         f" 5 s | {yes(spent < 5)} |"
     )
-    share, share_error = pairs_that_share(rng, sky, model)
-    alone, _ = pairs_that_share(rng, sky, UNIFORM)
+    share, share_error = pairs_that_share(rng, "clustered")
+    alone, _ = pairs_that_share(rng, "uniform")
     w = np.average(published_correlation(np.linspace(2, 5, 99)), weights=np.linspace(2, 5, 99))
     rows.append(
         f"| pairs at 2″ to 5″, i < 25, within 0.01 (1 + z) of each other |"
@@ -365,7 +336,7 @@ def main() -> None:
     text += DEPTH + "| sample | w at 1′, drawn | expected |\n|---|---|---|\n"
     for k, limit in enumerate(DEPTHS):
         text += f"| i < {limit:g} | {drawn[k]:.4f} ± {drawn_error[k]:.4f} | {depths[k]:.4f} |\n"
-    steps = [boost(sky.z[np.abs(sky.mag_i - m) < 0.5], sky.z) for m in (20.5, 22.5)]
+    steps = [boost(everything.z[np.abs(everything_i - m) < 0.5], everything.z) for m in (20.5, 22.5)]
     text += f"\nFrom 20 < i < 21 to 22 < i < 23 it falls by a factor of {steps[0] / steps[1]:.2f}.\n"
 
     text += "\n## Stars\n\nStars per arcmin² with 16 < i < limit, longitude 90°.\n\n| |b| | "

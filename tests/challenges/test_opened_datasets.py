@@ -13,8 +13,8 @@ from skysynergy.challenges.challenge import load
 from skysynergy.challenges.datasets import DatasetError, Split, generate, open_split, open_truth, verify
 from skysynergy.challenges.tiers import SPLITS, TIERS
 from skysynergy.simulators import fields, quantisation
-from skysynergy.simulators.exposures import expose
 from skysynergy.simulators.counts import density_arcmin2
+from skysynergy.simulators.exposures import expose
 from skysynergy.simulators.layout import StoreError
 from skysynergy.simulators.randomness import generator
 from skysynergy.simulators.scenes import draw_scene

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from skysynergy.simulators.planes import (
-    LensShear,
-    ShearPlanes,
-    comoving_distance,
-    lensing_efficiency,
-)
+from skysynergy.simulators.fields import draw_sources, simulate_field
+from skysynergy.simulators.planes import Slices, ThinLens, comoving_distance, lensing_efficiency
+from skysynergy.simulators.sky import Sky
+from skysynergy.simulators.sources import sheared
 
 Z = np.array([0.0, 1e-3, 0.2, 0.5, 0.9, 1.7, 3.0, 6.0, 10.0])
 
 
-def test_a_source_takes_the_shear_of_its_slice():
-    planes = ShearPlanes(edges=(0.5, 1.0), shears=((0.0, 0.01), (0.02, 0.0), (0.03, -0.04)))
-    g1, g2 = planes.shear_at([0.0, 0.4999, 0.5, 0.7, 1.0, 4.0])
-    np.testing.assert_array_equal(g1, [0.0, 0.0, 0.02, 0.02, 0.03, 0.03])
-    np.testing.assert_array_equal(g2, [0.01, 0.01, 0.0, 0.0, -0.04, -0.04])
+def test_a_source_takes_the_strength_of_its_slice():
+    slices = Slices(edges=(0.5, 1.0), strengths=(0.0, 1.0, 1.5))
+    found = slices.strength_at([0.0, 0.4999, 0.5, 0.7, 1.0, 4.0])
+    np.testing.assert_array_equal(found, [0.0, 0.0, 1.0, 1.0, 1.5, 1.5])
 
 
 def test_one_plane_is_one_shear_everywhere():
-    g1, g2 = ShearPlanes(edges=(), shears=((0.02, -0.01),)).shear_at(Z.reshape(3, 3))
-    assert g1.shape == g2.shape == (3, 3)
-    assert (g1 == 0.02).all() and (g2 == -0.01).all()
+    found = Slices(edges=(), strengths=(0.7,)).strength_at(Z.reshape(3, 3))
+    assert found.shape == (3, 3) and (found == 0.7).all()
 
 
 def test_distances_against_closed_forms():
@@ -47,28 +43,41 @@ def test_shear_behind_a_lens_grows_as_its_efficiency():
     from astropy.cosmology import FlatLambdaCDM
 
     astropy = FlatLambdaCDM(H0=70.0, Om0=0.31, Tcmb0=0.0)
-    lens = LensShear(z_lens=0.4, g1=0.03, g2=-0.02, z_source=1.2)
-    g1, g2 = lens.shear_at(Z)
-    assert (g1[Z <= 0.4] == 0).all() and (g2[Z <= 0.4] == 0).all()
+    lens = ThinLens(z_lens=0.4, z_source=1.2)
+    strength = lens.strength_at(Z)
+    assert (strength[Z <= 0.4] == 0).all()
     behind = Z[Z > 0.4]
     ratio = astropy.angular_diameter_distance(0.4, behind) / astropy.angular_diameter_distance(behind)
     given = astropy.angular_diameter_distance(0.4, 1.2) / astropy.angular_diameter_distance(1.2)
-    np.testing.assert_allclose(g1[Z > 0.4], 0.03 * (ratio / given).value, rtol=1e-8)
-    np.testing.assert_allclose(g2[Z > 0.4], -0.02 * (ratio / given).value, rtol=1e-8)
-    assert lens.shear_at(1.2)[0] == pytest.approx(0.03)
+    np.testing.assert_allclose(strength[Z > 0.4], (ratio / given).value, rtol=1e-8)
+    assert lens.strength_at(1.2) == pytest.approx(1.0)
     assert lensing_efficiency(1e4, z_lens=0.4) < 1
+
+
+@pytest.mark.parametrize("lens", [Slices((0.8,), (0.0, 1.0)), ThinLens(0.5)])
+def test_the_sources_of_a_field_feel_it(lens):
+    sky = Sky(1, 1, {"i": 1}, width_arcsec=6.0, lens=lens)
+    _, _, tables = simulate_field(sky, b"secret", 0, 0, dither_key=b"key", shear=0.1 + 0.05j)
+    sources = tables["sources"]
+    strength = lens.strength_at(sources["z"])
+    assert strength.min() == 0 and strength.max() > 0.9
+    np.testing.assert_allclose(sources["g1"], 0.1 * strength)
+    drawn = draw_sources(sky, b"secret", 0, 0)
+    expected = sheared(drawn, 0.1 * strength, 0.05 * strength)
+    np.testing.assert_array_equal(sources["x"], expected.x)
+    np.testing.assert_array_equal(sources["x"][strength == 0], drawn.x[strength == 0])
+    assert sky.describe()["lens"]["kind"] == type(lens).__name__
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: ShearPlanes((1.0, 0.5), ((0, 0),) * 3), "increase"),
-        (lambda: ShearPlanes((0.0,), ((0, 0),) * 2), "positive"),
-        (lambda: ShearPlanes((0.5,), ((0, 0),)), "2 shears, not 1"),
-        (lambda: ShearPlanes((), ((0.8, 0.7),)), "below 1"),
-        (lambda: LensShear(z_lens=1.0, g1=0.0, g2=0.0, z_source=0.9), "in front"),
-        (lambda: LensShear(z_lens=0.9, g1=0.3, g2=0.0, z_source=1.0), "below 1"),
-        (lambda: LensShear(z_lens=0.9, g1=0.0, g2=0.0, z_source=1.0, omega_m=1.5), "omega_m"),
+        (lambda: Slices((1.0, 0.5), (0, 0, 0)), "increase"),
+        (lambda: Slices((0.0,), (0, 0)), "positive"),
+        (lambda: Slices((0.5,), (0,)), "2 finite strengths"),
+        (lambda: Slices((), (np.nan,)), "1 finite strengths"),
+        (lambda: ThinLens(z_lens=1.0, z_source=0.9), "in front"),
+        (lambda: ThinLens(z_lens=0.9, z_source=1.0, omega_m=1.5), "omega_m"),
         (lambda: comoving_distance([0.2, -0.1]), "zero or more, not -0.1"),
         (lambda: comoving_distance(np.nan), "zero or more"),
     ],
