@@ -19,7 +19,7 @@ import numpy as np
 import platformdirs
 import xarray
 
-from ..simulators import integrity, quantisation, sky_layout, store, stream
+from ..simulators import disk, integrity, quantisation, sky_layout, store, stream
 from ..simulators.fields import simulate_shard
 from ..simulators.surveys import BANDS, SURVEYS
 from ..version import __version__
@@ -101,7 +101,8 @@ def generate(
 
     Raises:
         DatasetError: if a test split is asked for without a secret, or an open one with one.
-        StoreError: if the disk is full, a worker dies, or another dataset lies there.
+        StoreError: if the disk is full, a worker dies, another process makes the same split, or another
+            dataset lies there.
     """
     tier = TIERS[split.tier]
     seal: dict[str, object] = {"commitment": ""}
@@ -127,28 +128,29 @@ def generate(
         "lock": lock(),
     } | seal
     paths = [split.data, split.truth]
-    for path, layout in zip(
-        paths,
-        sky_layout.layouts(tier.sky, scenes_per_shard=tier.scenes_per_shard, attributes=attributes),
-        strict=True,
-    ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        store.create(path, layout)
-    if split.split not in sealing.OPEN_SPLITS:
-        split.truth.chmod(0o700)
-    simulate = functools.partial(
-        simulate_shard,
-        sky=tier.sky,
-        secret=secret,
-        split=SPLITS.index(split.split),
-        fields_per_shard=tier.scenes_per_shard // tier.sky.scenes_per_field,
-        dither_key=split.dither_key,
-    )
-    stream.write_stream(paths, simulate, workers=workers, progress=progress)
-    for path in paths:
-        store.finish(path)
-        # A store that was finished long ago may have been damaged since.
-        store.open_store(path)
+    split.data.parent.mkdir(parents=True, exist_ok=True)
+    with disk.alone(split.data):
+        for path, layout in zip(
+            paths,
+            sky_layout.layouts(tier.sky, scenes_per_shard=tier.scenes_per_shard, attributes=attributes),
+            strict=True,
+        ):
+            store.create(path, layout)
+        if split.split not in sealing.OPEN_SPLITS:
+            split.truth.chmod(0o700)
+        simulate = functools.partial(
+            simulate_shard,
+            sky=tier.sky,
+            secret=secret,
+            split=SPLITS.index(split.split),
+            fields_per_shard=tier.scenes_per_shard // tier.sky.scenes_per_field,
+            dither_key=split.dither_key,
+        )
+        stream.write_stream(paths, simulate, workers=workers, progress=progress)
+        for path in paths:
+            store.finish(path)
+            # A store that was finished long ago may have been damaged since.
+            store.open_store(path)
 
 
 def lock() -> str:

@@ -12,6 +12,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
     Raises:
         FileNotFoundError: if the folder does not exist.
+        OSError: if the disk is full, among others; it names the file.
     """
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path} cannot be written: make the folder {path.parent} first")
@@ -19,5 +20,7 @@ def write_whole(path: Path, content: bytes) -> None:
     try:
         draft.write_bytes(content)
         draft.replace(path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         draft.unlink(missing_ok=True)

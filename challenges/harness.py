@@ -46,6 +46,7 @@ __all__ = ["Run", "calibrate", "harness_field"]
 
 SPLIT = 3  # after those of the datasets
 FIELD_SECONDS = 3600  # a method that needs longer for one field is stopped
+LAST_WORDS = 1 << 14  # bytes of what a method says on stderr that are read, when it fails
 START_SECONDS = 600  # and one that needs longer to be imported and made
 MIN_PAIRS = 4  # two pairs of fields to bootstrap over, of a scene and its partner each
 
@@ -122,13 +123,16 @@ def calibrate(
         if workers == 1:
             for k in order:
                 answers[tasks[k]] = run(tasks[k])
+                _accepted(challenge, [answers[tasks[k]][0]], method)  # at once: a run may take hours
                 bar.update()
         else:
             try:
                 with worker_pool(min(workers, len(tasks))) as pool:
                     futures = {pool.submit(run, tasks[k]): tasks[k] for k in order}
                     for future in as_completed(futures):
-                        answers[futures[future]] = future.result()
+                        task = futures[future]
+                        answers[task] = future.result()
+                        _accepted(challenge, [answers[task][0]], method)
                         bar.update()
             except BrokenProcessPool as error:
                 raise MethodError(
@@ -212,19 +216,21 @@ def _in_fresh_process(method: str, *files: Path, seconds: float) -> None:
     command = [sys.executable, "-m", f"{__package__}.run_method", method, *map(str, files)]
     environment = {"OMP_NUM_THREADS": "1"} | os.environ
     doing = ("on a field", "for one field") if files else ("to be made", "to be imported and made")
-    try:
-        done = subprocess.run(
-            command,
-            env=environment,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=seconds,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise MethodError(f"{method} took longer than {seconds} s {doing[1]}") from error
-    said = "\n".join(done.stderr.strip().splitlines()[-12:])
+    # A file, not a pipe: what the method leaves running holds a pipe open, and would be waited for.
+    with tempfile.TemporaryFile() as errors:
+        try:
+            done = subprocess.run(
+                command,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                timeout=seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise MethodError(f"{method} took longer than {seconds} s {doing[1]}") from error
+        errors.seek(-min(errors.seek(0, os.SEEK_END), LAST_WORDS), os.SEEK_END)
+        said = "\n".join(errors.read().decode(errors="replace").strip().splitlines()[-12:])
     if done.returncode == REFUSED and said:
         raise MethodError(said)
     if done.returncode < 0:

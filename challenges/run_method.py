@@ -69,7 +69,7 @@ def answer(method: Method, field: Field) -> dict[str, float]:
         raise MethodError(f"{method.name} answered a {type(predicted).__name__}, not a mapping of columns")
     try:
         return {str(column): float(value) for column, value in predicted.items()}
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise MethodError(f"{method.name} answered something that is no number: {error}") from error
 
 

@@ -77,6 +77,11 @@ class Table:
     digest: str = ""
 
     def __post_init__(self) -> None:
+        for name, column in self.columns.items():
+            if np.ndim(column) != 1:
+                raise ValueError(
+                    f"column {name} has shape {np.shape(column)}: give an array with one value per row"
+                )
         lengths = {name: len(column) for name, column in self.columns.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"the columns of a table are equally long, these are not: {lengths}")
@@ -158,11 +163,15 @@ def read_submission(path: str | Path, limits: Limits | None = None) -> Table:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         what = f"cannot be read, it may be damaged or cut off: {reason}"
         raise _refuse(path, what, AGAIN) from error
-    return Table(**{**vars(table), "source": path.name, "digest": digest})
+    return Table(**{**vars(table), "source": _name(path), "digest": digest})
 
 
 def _refuse(path: Path, what: str, fix: str) -> SubmissionError:
-    return SubmissionError([Problem(None, None, f"the file {what}", fix)], path.name)
+    return SubmissionError([Problem(None, None, f"the file {what}", fix)], _name(path))
+
+
+def _name(path: Path) -> str:
+    return path.name or str(path)
 
 
 def _reader(path: Path, head: bytes) -> Callable[[Path, Limits], Table]:
@@ -260,7 +269,10 @@ def _read_fits(path: Path, limits: Limits) -> Table:
     with open(path, "rb") as raw, warnings.catch_warnings():
         # What astropy only warns of (a file cut off, a malformed card) is checked below or harmless.
         warnings.simplefilter("ignore", AstropyWarning)
-        with fits.open(raw, memmap=False, disable_image_compression=True, lazy_load_hdus=True) as hdus:
+        # Checksums, in the files that carry them, are no such thing.
+        warnings.filterwarnings("error", "(Checksum|Datasum) verification failed")
+        options: Any = {"memmap": False, "disable_image_compression": True, "lazy_load_hdus": True}
+        with fits.open(raw, checksum=True, **options) as hdus:
             hdu: Any = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
             if hdu is None:
                 raise _refuse(path, "is FITS without a binary table, or cut off before it", NATIVE)

@@ -338,7 +338,7 @@ def _value_problems(table: Table, column: Column, ids: np.ndarray | None) -> tup
     report(np.isinf(values), "infinite in {}", finite)
     where = f"write a value {column.bounds}{f' {column.unit}' if column.unit else ''}"
     report(
-        ~column.inside(values) | ((column.kind == "int") & (values > np.iinfo(np.int64).max)),
+        ~column.inside(values) | (column.kind == "int" and values > np.iinfo(np.int64).max),
         "out of bounds in {}",
         where,
     )
@@ -349,6 +349,8 @@ def _check_problems(
     table: Table, check: Check, good: Mapping[str, np.ndarray], ids: np.ndarray | None
 ) -> list[Problem]:
     rows = np.flatnonzero(np.logical_and.reduce([good[name] for name in check.columns]))
+    if not len(rows):
+        return []
     values = {name: table.columns[name][rows].astype(np.float64) for name in check.columns}
     with np.errstate(all="ignore"):  # a value that overflows fails its check, which is report enough
         bad = rows[~check.holds(values)]

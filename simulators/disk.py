@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -14,7 +15,17 @@ from pathlib import Path
 
 from .layout import StoreError, some
 
-__all__ = ["PARTS", "WORK", "WORK_RECEIPTS", "damaged", "disk_full", "file_sizes", "replace_file", "sync"]
+__all__ = [
+    "PARTS",
+    "WORK",
+    "WORK_RECEIPTS",
+    "alone",
+    "damaged",
+    "disk_full",
+    "file_sizes",
+    "replace_file",
+    "sync",
+]
 
 WORK = ".writing"
 """Folder of an unfinished store that `finish` removes."""
@@ -24,6 +35,8 @@ PARTS = f"{WORK}/parts"
 
 WORK_RECEIPTS = f"{WORK}/receipts"
 """The receipts, a file for each shard."""
+
+_NO_LOCK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def file_sizes(folder: Path) -> dict[str, int]:
@@ -54,8 +67,35 @@ def sync(*paths: Path) -> None:
 
 
 @contextlib.contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Keep every other process from making the store at `path` while this lasts.
+
+    The system holds the lock, on a file beside the store, and lets it go when this process ends, however
+    that ended. Where no file can be made (a folder that is only read) or locked, nothing is held.
+
+    Raises:
+        StoreError: if another process holds it.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            file = stack.enter_context(open(path.with_name(f".{path.name}.lock"), "ab"))
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(
+                f"another process is making {path}: wait until it has ended, then run again; what it "
+                "finished is kept"
+            ) from error
+        except OSError as error:
+            if error.errno not in _NO_LOCK:
+                raise
+        yield
+
+
+@contextlib.contextmanager
 def disk_full(path: Path, doing: str, needed: int, whole: int = 0) -> Iterator[None]:
     """Turn a full disk, or a spent quota, into a `StoreError` that says how much room it takes.
+
+    Any other error of the system that names no file, such as of one grown too large, gets the store's name.
 
     Arguments:
         path: of the store.
@@ -67,6 +107,8 @@ def disk_full(path: Path, doing: str, needed: int, whole: int = 0) -> Iterator[N
         yield
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno is not None and error.filename is None:  # of writing: it names no file by itself
+                raise OSError(error.errno, f"{error.strerror} while {doing}", str(path)) from error
             raise
         free = shutil.disk_usage(path if path.exists() else path.parent).free
         total = f", the whole store at most {whole / 1e6:.1f} MB" if whole else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from skysynergy.challenges.challenge import load
 from skysynergy.challenges.datasets import DatasetError, Split, generate, open_split, open_truth, verify
 from skysynergy.challenges.names import UnknownNameError
 from skysynergy.challenges.tiers import SPLITS, TIERS
-from skysynergy.simulators import fields
+from skysynergy.simulators import disk, fields, store
 from skysynergy.simulators.layout import StoreError
 from skysynergy.simulators.scenes import Content
 from skysynergy.simulators.surveys import BANDS
@@ -138,6 +139,35 @@ class TestGenerate:
         assert made == [[0, 0, 1], [0, 1, 1]][interrupted - 1]
         assert_same(contents(split.data, split.truth), contents(whole.data, whole.truth))
         assert open_split(split).attrs["content_sha256"] == open_split(whole).attrs["content_sha256"]
+
+    def test_two_processes_never_make_one_split(self, empty_sky, monkeypatch):
+        """The second is refused from before the store is there until it is whole, and nothing is lost."""
+        split, simulate, create = Split.of(*VALIDATION, empty_sky), datasets.simulate_shard, store.create
+        refused = []
+
+        def also(make):
+            def tried(*args, **options):
+                with pytest.raises(StoreError, match=r"another process is making .*: wait"):
+                    generate(split)
+                refused.append(make)
+                return make(*args, **options)
+
+            return tried
+
+        monkeypatch.setattr(datasets, "simulate_shard", also(simulate))
+        monkeypatch.setattr(store, "create", also(create))
+        generate(split)
+        assert refused == [create, create, simulate, simulate]
+        open_split(split)
+
+    def test_a_whole_split_in_a_folder_that_is_only_read_is_left_as_it_is(self, own_sky, monkeypatch):
+        def closed(*_, **__):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(disk, "open", closed, raising=False)
+        before = files(own_sky)
+        generate(Split.of(*VALIDATION))
+        assert files(own_sky) == before
 
     def test_two_workers_make_the_sky_of_one(self, own_sky, little_sky):
         split, whole = Split.of(*VALIDATION, own_sky), Split.of(*VALIDATION, little_sky)

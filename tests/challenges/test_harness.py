@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -350,6 +353,15 @@ class TestRun:
         for name in ("true", "estimated", "covariance", "pair"):
             np.testing.assert_array_equal(getattr(shared, name), getattr(shape, name))
 
+    def test_what_a_method_leaves_running_is_not_waited_for(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("RECORD", str(tmp_path))
+        started = time.monotonic()
+        run("Forks")
+        left = [int(path.name) for path in tmp_path.iterdir()]
+        for pid in left:
+            os.kill(pid, signal.SIGKILL)
+        assert len(left) == 4 and time.monotonic() - started < 240
+
     def test_what_a_method_prints_is_not_its_answer(self):
         found = run("Talker")
         assert [found.scorecard[name].value for name in BIAS] == [-1.0, -1.0, 0.0, 0.0]
@@ -370,7 +382,7 @@ class TestFailures:
             ("TooMuch", r"does not take[\s\S]*kappa"),
             (
                 "NotANumber",
-                r"does not take[\s\S]*column g1: NaN in 4 rows[\s\S]*column g2: infinite in 4 rows",
+                r"does not take[\s\S]*column g1: NaN in row 1[\s\S]*column g2: infinite in row 1",
             ),
             ("Empty", r"does not take[\s\S]*missing columns: g1, g2, cov11, cov22, cov12"),
             ("Pair", r"pair answered a tuple, not a mapping of columns"),
@@ -388,8 +400,18 @@ class TestFailures:
             run(method)
 
     def test_a_column_for_some_fields_only_is_told(self):
-        with pytest.raises(MethodError, match=r"column g2: NaN in"):
+        with pytest.raises(MethodError, match=r"missing column: g2"):
             run("Fickle", pairs=6)
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_an_answer_is_refused_as_it_comes_not_after_hours(self, workers, monkeypatch):
+        monkeypatch.setattr(harness, "shear_sums", None)
+        asked = []
+        accept = harness.accept
+        monkeypatch.setattr(harness, "accept", lambda *given: asked.append(given) or accept(*given))
+        with pytest.raises(MethodError, match="does not take"):
+            run("WrongKeys", pairs=8, workers=workers)
+        assert len(asked) == 1
 
     def test_a_failure_in_a_worker_is_told(self):
         with pytest.raises(MethodError, match="the sky fell"):

@@ -215,3 +215,22 @@ def test_empty_cells_of_fits(shear, tmp_path):
     shear.forms["fits"](tmp_path / "p", columns)
     found = [(p.row, p.column, p.what.split()[0]) for p in shear.check(tmp_path / "p")]
     assert found == [(4, "id", "empty"), (None, "id", "1")]
+
+
+def test_a_changed_byte_is_found_in_fits_with_checksums(tmp_path):
+    from astropy.io import fits
+
+    path = tmp_path / "p.fits"
+    column = fits.Column("g1", "D", array=np.linspace(0.1, 0.2, 4))
+    fits.BinTableHDU.from_columns([column]).writeto(path, checksum=True)
+    assert read_submission(path).n_rows == 4
+    content = bytearray(path.read_bytes())
+    content[content.index(np.array(0.1, ">f8").tobytes()) + 3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SubmissionError, match="verification failed"):
+        read_submission(path)
+
+
+def test_a_folder_is_named_as_it_was_typed():
+    with pytest.raises(SubmissionError, match=r"^\. has 1 problem[\s\S]*is not a file"):
+        read_submission(".")

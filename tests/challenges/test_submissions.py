@@ -202,6 +202,18 @@ def test_a_schema_says_what_is_wrong_with_itself():
         Column("g1", "shear", kind="double")
     with pytest.raises(ValueError, match="equally long"):
         Table({"id": np.arange(2), "g1": np.zeros(3)})
+    for column in (np.float64(0), np.zeros((2, 2))):
+        with pytest.raises(ValueError, match=r"column g1 has shape \(.*one value per row"):
+            Table({"id": np.arange(2), "g1": column})
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("dtype", ["float16", "float32", "int8", "complex128"])
+def test_numbers_of_any_type_are_judged_without_a_warning(dtype, shear):
+    columns = shear.predictions()
+    columns["g1"] = np.zeros(len(shear.ids), dtype)
+    found = [problem.what for problem in shear.check(Table(columns))]
+    assert found == (["holds values of type complex128"] if dtype == "complex128" else [])
 
 
 def test_errors_travel_between_processes(shear):

@@ -52,6 +52,16 @@ def test_a_shard_that_could_not_be_written_again_is_pending(begun, sky, monkeypa
     assert 0 in pending(begun[0])
 
 
+def test_another_error_that_names_no_file_gets_the_name_of_the_store(begun, sky, monkeypatch):
+    def too_large(*_):
+        raise OSError(errno.EFBIG, "File too large")
+
+    monkeypatch.setattr(store, "replace_file", too_large)
+    with pytest.raises(OSError, match="File too large while writing shard 0") as error:
+        write_stream(begun, sky.simulate)
+    assert error.value.filename == str(begun[0]) and 0 in pending(begun[0])
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     folder = tmp_path / "disk"
