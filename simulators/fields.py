@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .cadence import sample_visits
 from .exposures import Observation, expose, prepare
@@ -77,7 +78,7 @@ def simulate_field(
         in_place = sky.content.arrangement == "isolated"
         drawn = draw_sources(sky, secret, split, scene)
         strength = sky.lens.strength_at(drawn.z) if sky.lens else np.ones(len(drawn))
-        shears = np.where(drawn.is_star, 0, strength * g)
+        shears: NDArray[np.complex128] = np.where(drawn.is_star, 0j, strength * g)
         sources = sheared(drawn, shears.real, shears.imag, in_place=in_place)
         for observation in observations.values():
             group = observation.survey.group

@@ -64,7 +64,7 @@ class Sky:
 
     def describe(self) -> dict[str, Any]:
         """Plain numbers and text, for the attributes of a store and for a commitment."""
-        described = asdict(self) | {"visits": dict(self.visits)}
+        described: dict[str, Any] = asdict(self) | {"visits": dict(self.visits)}
         if self.lens:
             described["lens"]["kind"] = type(self.lens).__name__
         return json.loads(json.dumps(described))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from . import quantisation
 from .blending import blendedness
@@ -168,7 +169,7 @@ def _source_table() -> Table:
 
 
 def source_rows(
-    sources: Sources, shears: np.ndarray, ids: np.ndarray, scene: int, width_arcsec: float
+    sources: Sources, shears: NDArray[np.complex128], ids: np.ndarray, scene: int, width_arcsec: float
 ) -> dict[str, np.ndarray]:
     """The truth about each source of a scene: what it is, its shear and opaque id, and how it is blended."""
     blended, snr = blendedness(sources, width_arcsec)
