@@ -40,6 +40,7 @@ SEED = 20261124
 I_LIMIT, SAMPLE = 27.5, 400_000
 PATCH_ARCSEC, DEEP_PATCH_ARCSEC, DEEP_PATCHES, GROUPS = 600.0, 300.0, 60, 20
 EDGES = np.geomspace(2.0, 120.0, 11)
+SHARING_PATCHES = 100
 SCENE_ARCSEC, MARGIN_ARCSEC, SCENES = 19.2, 3.0, 20_000
 BRIGHT, DEEP = (22.0, 23.0, 24.0, 25.0), (26.0, 27.5)
 DEPTHS = (*BRIGHT, *DEEP)
@@ -127,17 +128,18 @@ def pairs_that_share(rng: np.random.Generator, arrangement: Arrangement) -> tupl
     """Of pairs 2 to 5 arcsec apart (i < 25), the fraction within 0.01 (1 + z) in redshift; its error."""
     from scipy.spatial import KDTree
 
-    fractions = []
-    for _ in range(20):
+    near, all_pairs = np.zeros(SHARING_PATCHES), np.zeros(SHARING_PATCHES)
+    for k in range(SHARING_PATCHES):
         x, y, z, mag_i = patch(rng, PATCH_ARCSEC, arrangement)
         bright = mag_i < 25.0
         xy, z = np.stack([x, y], axis=-1)[bright], z[bright]
-        tree = KDTree(xy)
-        pairs = tree.query_pairs(5.0, output_type="ndarray")
+        pairs = KDTree(xy).query_pairs(5.0, output_type="ndarray")
         pairs = pairs[np.hypot(*(xy[pairs[:, 0]] - xy[pairs[:, 1]]).T) > 2.0]
         a, b = z[pairs[:, 0]], z[pairs[:, 1]]
-        fractions.append(np.mean(np.abs(a - b) < 0.01 * (1.0 + (a + b) / 2.0)))
-    return float(np.mean(fractions)), float(np.std(fractions, ddof=1) / np.sqrt(len(fractions)))
+        near[k] = np.sum(np.abs(a - b) < 0.01 * (1.0 + (a + b) / 2.0))
+        all_pairs[k] = len(pairs)
+    fraction = near.sum() / all_pairs.sum()
+    return fraction, float(np.sqrt(np.sum((near - fraction * all_pairs) ** 2)) / all_pairs.sum())
 
 
 def bahcall_soneira(v: float, latitude: float) -> float:
