@@ -95,9 +95,11 @@ _SIZE_SLOPES = {"low": -0.33, "mid": -0.20, "high": -0.08}
 _SIZE_LIMITS_ARCSEC = (0.02, 4.0)
 
 # The form of Miller et al. (2013), appendix B, refitted to |e| = (1 - q) / (1 + q) of single fits with
-# n < 2.5 at 22 < i < 23 (his own numbers are within 0.04 in KS): p = e (1 - exp((e - e_max) / a)) /
-# ((1 + e) hypot(e, e_0)). Early: p = e exp(-b e), to those with n > 2.5 at 20 < i < 22.
-_DISK_A, _DISK_E0, _DISK_E_MAX = 0.2472, 0.0724, 0.7447
+# n < 2.5: p = e (1 - exp((e - e_max) / a)) / ((1 + e) hypot(e, e_0)), (a, e_0, e_max) at 20 < i < 22 and at
+# 22 < i < 23, where his own numbers are within 0.04 in KS; fainter, noise adds to it. Between the two
+# magnitudes quantiles are interpolated. Early: p = e exp(-b e), to those with n > 2.5 at 20 < i < 22.
+_DISK_E_MAG = (21.0, 22.5)
+_DISK_E = ((0.3596, 0.0471, 0.7219), (0.2472, 0.0724, 0.7447))
 _EARLY_B, _EARLY_E_MAX = 8.5, 0.8
 # The bulge: a part of the disk's ellipticity and a round scatter, per component. Our choice; bulges of
 # i < 21, where they can be told apart, are as round (q 0.66) and turned by as much (11 deg if elongated).
@@ -176,8 +178,7 @@ def draw_morphology(
     score = _normal_score(_mixed(within, normal[1], _BULGE_BY_OLD))
     bulge_fraction = np.where(both, _bulge_fraction(score), 0.0)
 
-    e = np.interp(uniform[0], *_ellipticity_table(kind=_PLAIN))
-    e = np.where(kind == _EARLY, np.interp(uniform[0], *_ellipticity_table(kind=_EARLY)), e)
+    e = _ellipticities(uniform[0], kind, mag_i)
     angle = 2.0 * np.pi * uniform[1]
     disk_e = e * np.exp(1j * angle)
     bulge_e = _BULGE_SHARE_E * disk_e + _BULGE_SCATTER_E * (normal[2] + 1j * normal[3])
@@ -322,13 +323,23 @@ def _sizes(
     return np.exp(ln + np.interp(z, _SIZE_Z, _SIZE_BY_Z) + (scatter + wider * x) * normal)
 
 
+def _ellipticities(
+    uniform: NDArray[np.float64], kind: NDArray[np.int64], mag_i: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """|e| of the disk, or of the only profile."""
+    bright, faint, early = (np.interp(uniform, below, e) for below, e in _ellipticity_tables())
+    faintness = np.interp(mag_i, _DISK_E_MAG, (0.0, 1.0))
+    return np.where(kind == _EARLY, early, bright + faintness * (faint - bright))
+
+
 @cache
-def _ellipticity_table(*, kind: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cumulative probability and |e|."""
-    e = np.linspace(0.0, _EARLY_E_MAX if kind == _EARLY else _DISK_E_MAX, 4001)
-    if kind == _EARLY:
-        probability = e * np.exp(-_EARLY_B * e)
-    else:
-        probability = e * (1.0 - np.exp((e - _DISK_E_MAX) / _DISK_A)) / ((1.0 + e) * np.hypot(e, _DISK_E0))
-    cumulative = np.concatenate([[0.0], np.cumsum(probability[1:] + probability[:-1])])
-    return cumulative / cumulative[-1], e
+def _ellipticity_tables() -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Cumulative probability and |e|: bright disks, faint disks, early galaxies."""
+    tables = []
+    for a, e_0, e_max in _DISK_E:
+        e = np.linspace(0.0, e_max, 4001)
+        tables.append((e * (1.0 - np.exp((e - e_max) / a)) / ((1.0 + e) * np.hypot(e, e_0)), e))
+    e = np.linspace(0.0, _EARLY_E_MAX, 4001)
+    tables.append((e * np.exp(-_EARLY_B * e), e))
+    cumulative = [np.concatenate([[0.0], np.cumsum(p[1:] + p[:-1])]) for p, _ in tables]
+    return [(below / below[-1], e) for below, (_, e) in zip(cumulative, tables, strict=True)]
