@@ -70,23 +70,32 @@ _PLAIN_SERSIC = ((0.149, 0.179, 0.329, 0.236, 0.107), (0.356, 0.213, 0.260, 0.12
 _EARLY_SERSIC = (0.22, 0.78)
 _SERSIC_BY_OLD = 0.5
 
-# Two components: ln(b / (1 - b)) of the bulge's share b is normal, within these limits, and so is ln of
-# the ratio of half-light radii, bulge to disk (COSMOS, 21 < i < 24; they are correlated by 0.36).
-_BULGE_LOGIT, _BULGE_LIMITS, _BULGE_BY_OLD = (-0.55, 1.15), (0.1, 0.9), 0.5
+# Two components: deciles of the bulge's share, by i (COSMOS, 20 to 21 and 21.5 to 23, hardly another
+# beyond); ln of the ratio of half-light radii, bulge to disk, is normal within limits and correlated with
+# it by 0.36 (21 < i < 24). The older a galaxy of this kind, the larger its bulge: our choice.
+_BULGE_MAG, _BULGE_BY_OLD = (20.5, 22.0), 0.5
+_BULGE_SHARE = (
+    (0.104, 0.148, 0.211, 0.281, 0.370, 0.447, 0.522, 0.604, 0.679, 0.761, 0.903),
+    (0.104, 0.134, 0.176, 0.232, 0.295, 0.372, 0.458, 0.544, 0.642, 0.752, 0.902),
+)
 _RATIO_LN, _RATIO_LIMITS, _RATIO_BY_BULGE = (-0.968, 0.64), (0.1, 1.5), 0.36
 
 # ln of the circularised half-light radius of the whole galaxy = a + b x + c x^2, arcsec, x = i - 23, at
 # 20 < i < 25.3, and its scatter a + b x: plain, early, with a bulge.
 _SIZE_MAG, _SIZE_FROM = 23.0, 19.0
-_SIZE = np.array([[-1.105, -0.322, -0.016], [-1.82, -0.36, 0.0], [-1.350, -0.323, -0.011]])
+_SIZE = np.array([[-1.100, -0.314, -0.014], [-1.82, -0.36, 0.0], [-1.345, -0.315, -0.010]])
 _SCATTER = np.array([[0.397, 0.026], [0.55, 0.0], [0.495, 0.030]])
 # Sizes of edge-on galaxies are smaller when circularised; bulges dominate small galaxies. COSMOS,
-# d ln(radius) / d|e| and per standard deviation of the bulge's logit.
+# d ln(radius) / d|e| and per normal score of the bulge's share.
 _SIZE_BY_E, _E_MEAN, _SIZE_BY_BULGE = -0.5, 0.29, -0.2
-# ln of the radius against redshift at fixed magnitude, relative to all: COSMOS, photometric redshifts,
-# mean of the trends at i = 21.5, 22.5, 23.5 and 24.5. The last point supposes 1 / (1 + z).
+# ln of the radius against redshift at fixed magnitude, relative to all, bright (the mean of i = 21.5 and
+# 22.5) and faint (24.5): COSMOS, photometric redshifts. The last point supposes 1 / (1 + z).
 _SIZE_Z = (0.15, 0.4, 0.6, 0.8, 1.05, 1.4, 1.9, 2.8, 5.0)
-_SIZE_BY_Z = (0.03, -0.06, -0.06, -0.01, 0.07, 0.10, -0.02, -0.17, -0.60)
+_SIZE_Z_MAG = (22.0, 24.0)
+_SIZE_BY_Z = (
+    (0.03, -0.06, -0.06, -0.01, 0.07, 0.10, -0.02, -0.17, -0.60),
+    (0.02, 0.03, -0.04, -0.05, 0.00, 0.06, -0.03, -0.13, -0.56),
+)
 # d ln(radius) / d mag beyond 25.3. COSMOS has -0.33 up to there. Dropouts of z_850 = 26 to 27.5 measure 0.1
 # to 0.3 arcsec (Bouwens et al. 2004), those of z = 7 peak at 0.1 (Grazian et al. 2012): medians of 0.08,
 # 0.10 and 0.12 at i = 27.
@@ -176,7 +185,7 @@ def draw_morphology(
     both = kind == _BOTH
     index = _sersic(kind, _mixed(within, normal[1], _SERSIC_BY_OLD), mag_i)
     score = _normal_score(_mixed(within, normal[1], _BULGE_BY_OLD))
-    bulge_fraction = np.where(both, _bulge_fraction(score), 0.0)
+    bulge_fraction = np.where(both, _bulge_fraction(score, mag_i), 0.0)
 
     e = _ellipticities(uniform[0], kind, mag_i)
     angle = 2.0 * np.pi * uniform[1]
@@ -300,10 +309,12 @@ def _sersic(
     return np.choose(kind, [plain, early, np.ones_like(plain)])
 
 
-def _bulge_fraction(score: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.special import expit
+def _bulge_fraction(score: NDArray[np.float64], mag_i: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.special import ndtr
 
-    return np.clip(expit(_BULGE_LOGIT[0] + _BULGE_LOGIT[1] * score), *_BULGE_LIMITS)
+    deciles = np.linspace(0.0, 1.0, 11)
+    bright, faint = (np.interp(ndtr(score), deciles, row) for row in _BULGE_SHARE)
+    return bright + np.interp(mag_i, _BULGE_MAG, (0.0, 1.0)) * (faint - bright)
 
 
 def _sizes(
@@ -320,7 +331,9 @@ def _sizes(
     ln = constant + slope * x + curvature * x**2 + _SIZE_SLOPES[variant] * beyond
     # Brighter than fitted, radii grow as the square root of the flux: constant surface brightness.
     ln += 0.2 * np.log(10.0) * np.maximum(_SIZE_FROM - mag_i, 0.0)
-    return np.exp(ln + np.interp(z, _SIZE_Z, _SIZE_BY_Z) + (scatter + wider * x) * normal)
+    bright, faint = (np.interp(z, _SIZE_Z, row) for row in _SIZE_BY_Z)
+    ln += bright + np.interp(mag_i, _SIZE_Z_MAG, (0.0, 1.0)) * (faint - bright)
+    return np.exp(ln + (scatter + wider * x) * normal)
 
 
 def _ellipticities(

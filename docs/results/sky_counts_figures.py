@@ -25,8 +25,8 @@ def counts_figure(published: dict[str, tuple[NDArray[Any], NDArray[Any]]]) -> Fi
     """Differential counts, and the data over the middle variant."""
     figure = Figure(figsize=(7.5, 6.5), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
-    mag = np.linspace(16, counts.I_FAINTEST, 200)
     for variant in counts.VARIANTS:
+        mag = np.linspace(16 if variant == "mid" else counts.I_SHARED, counts.I_FAINTEST, 200)
         style = {"color": VARIANT_COLOURS[variant], "linewidth": 1.5, "label": f"ours, {variant}"}
         above.plot(mag, counts.per_magnitude(mag, variant), **style)
         ratio = counts.per_magnitude(mag, variant) / counts.per_magnitude(mag)
@@ -50,24 +50,23 @@ def counts_figure(published: dict[str, tuple[NDArray[Any], NDArray[Any]]]) -> Fi
 
 
 @drawn
-def sizes_figure(cosmos: Sample, ours: Sample, deep: Sample) -> Figure:
+def sizes_figure(cosmos: Sample, ours: Sample, deep: dict[str, Sample]) -> Figure:
     """Median and scatter against magnitude, distributions at three magnitudes, and against redshift."""
     figure = Figure(figsize=(9.5, 7.0), layout="constrained")
     first, second, third, fourth = figure.subplots(2, 2).flat
-    edges = np.arange(20.0, 28.6, 0.5)
-    for sample, colour, mark, name in (
-        (cosmos, "blue", "o", "COSMOS"),
-        (deep, "vermillion", "", "ours, mid"),
-    ):
-        bins = edges[edges <= 25.0] if name == "COSMOS" else edges
-        quantiles = np.array([_quantiles(sample, low, low + 0.5) for low in bins[:-1]])
-        middle = bins[:-1] + 0.25
-        style = {"color": COLOURS[colour], "marker": mark, "markersize": 4}
-        first.plot(middle, quantiles[:, 1], label=name, **style)
-        first.fill_between(
-            middle, quantiles[:, 0], quantiles[:, 2], color=COLOURS[colour], alpha=0.15, linewidth=0
-        )
-        second.plot(middle, np.log(quantiles[:, 2] / quantiles[:, 0]) / 2, **style)
+    bright, beyond = np.arange(20.0, 25.1, 0.5), np.arange(25.3, 28.4, 0.4)
+    curves = [("COSMOS", cosmos, bright, COLOURS["blue"]), ("ours", ours, bright, INK)]
+    curves += [(f"ours, {name}", sample, beyond, VARIANT_COLOURS[name]) for name, sample in deep.items()]
+    for name, sample, edges, colour in curves:
+        quantiles = np.array([_quantiles(sample, low, high) for low, high in pairwise(edges)])
+        middle = (edges[1:] + edges[:-1]) / 2
+        line = {"color": colour, "linestyle": "none" if name == "COSMOS" else "-"}
+        line |= {"marker": "o" if name == "COSMOS" else "", "markersize": 4}
+        first.plot(middle, quantiles[:, 1], label=name, **line)
+        if name in ("COSMOS", "ours"):
+            style = {"color": colour, "alpha": 0.15, "linewidth": 0}
+            first.fill_between(middle, quantiles[:, 0], quantiles[:, 2], **style)
+        second.plot(middle, np.log(quantiles[:, 2] / quantiles[:, 0]) / 2, **line)
     first.set(yscale="log", xlabel="LSST i (AB mag)", ylabel="half-light radius (arcsec)")
     first.set(title="Median and range from 16 to 84 %")
     first.legend()
