@@ -54,7 +54,7 @@ def sizes_figure(cosmos: Sample, ours: Sample, deep: dict[str, Sample]) -> Figur
     """Median and scatter against magnitude, distributions at three magnitudes, and against redshift."""
     figure = Figure(figsize=(9.5, 7.0), layout="constrained")
     first, second, third, fourth = figure.subplots(2, 2).flat
-    bright, beyond = np.arange(20.0, 25.1, 0.5), np.arange(25.3, 28.4, 0.4)
+    bright, beyond = np.append(np.arange(20.0, 25.1, 0.5), 25.3), np.arange(25.1, 28.4, 0.4)
     curves = [("COSMOS", cosmos, bright, COLOURS["blue"]), ("ours", ours, bright, INK)]
     curves += [(f"ours, {name}", sample, beyond, VARIANT_COLOURS[name]) for name, sample in deep.items()]
     for name, sample, edges, colour in curves:
