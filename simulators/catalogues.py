@@ -15,10 +15,22 @@ from numpy.typing import NDArray
 from .galaxies import Galaxies
 from .knots import MAX_KNOTS, knot_positions
 from .morphology import BULGE, DISK, component_flux, nearest_sersic
+from .redshifts import draw_spectra
+from .spectra import Z_GRID, Z_MAX, flux_parts, part_fluxes
 from .surveys import BANDS
 from .tables import Column, read_table, take_columns
+from .templates import library
 
-__all__ = ["I_MINUS_F814W", "Match", "Spectra", "from_cosmos", "from_skycatalogs", "from_table"]
+__all__ = [
+    "I_MINUS_F814W",
+    "Match",
+    "Spectra",
+    "from_cosmos",
+    "from_skycatalogs",
+    "from_table",
+    "library_spectra",
+    "nearest_spectrum",
+]
 
 Spectra = Callable[
     [np.random.Generator, NDArray[np.float64], NDArray[np.float64]],
@@ -34,6 +46,9 @@ What depends on a spectrum within a band (chromatic effects) is then that of the
 I_MINUS_F814W = 0.135
 """LSST i minus ACS F814W, AB: 0.48 (i - z) for galaxies of every type (templates of Coleman, Wu & Weedman
 1980 through both curves), and i - z has medians of 0.26 to 0.31 at every i from 19 to 25.3 (cosmoDC2)."""
+
+# Galaxies matched at a time, and the least part of a galaxy's brightest band that counts as seen.
+_CHUNK, _SEEN = 1000, 1e-4
 
 _COSMOS = (
     Column("mag_f814w", "AB magnitude in F814W"),
@@ -61,15 +76,55 @@ _COSMOS_TWO = tuple(
 )
 
 
+def library_spectra(
+    rng: np.random.Generator, mag_i: NDArray[np.float64], z: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Spectra of our own library, drawn for galaxies of known magnitude and redshift: a `Spectra`."""
+    spectrum = draw_spectra(rng, z, mag_i)
+    return spectrum, flux_parts(spectrum, z, mag_i)
+
+
+def nearest_spectrum(z: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The spectrum of our library with the nearest colours, by least squares in magnitudes: a `Match`.
+
+    Arguments:
+        z: (n,) redshifts, 0 to `spectra.Z_MAX`.
+        flux: (n, 10) nJy.
+
+    Raises:
+        ValueError: if a redshift is beyond the library, or a galaxy has no light at all.
+    """
+    _refuse(~((z >= 0) & (z <= Z_MAX)), f"galaxies to be matched: the redshift is not within 0 and {Z_MAX}")
+    _refuse(~(flux.max(axis=1, initial=0.0) > 0), "galaxies to be matched: there is no light")
+    known = part_fluxes().sum(axis=1)
+    row = np.rint(z / Z_GRID[1]).astype(int)
+    found = np.empty(len(z), dtype=np.int64)
+    for start in range(0, len(z), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        offset = _log_colours(known[:, row[part]]) - _log_colours(flux[part])
+        found[part] = (offset**2).sum(axis=2).argmin(axis=0)
+    return found
+
+
+def _log_colours(flux: NDArray[np.float64]) -> NDArray[np.float64]:
+    log = np.log(np.maximum(flux, _SEEN * flux.max(axis=-1, keepdims=True)))
+    return log - log.mean(axis=-1, keepdims=True)
+
+
 def from_cosmos(
-    rng: np.random.Generator, source: Any, spectra: Spectra, *, i_minus_f814w: float = I_MINUS_F814W
+    rng: np.random.Generator,
+    source: Any,
+    spectra: Spectra = library_spectra,
+    *,
+    i_minus_f814w: float = I_MINUS_F814W,
 ) -> Galaxies:
     """Galaxies of COSMOS, each with the fit that its flags prefer.
 
     The table has the columns of GalSim's COSMOS catalogue of parametric fits (F814W < 25.2), one number a
     column: `mag_f814w`, `zphot`, the flags `use_bulgefit` and `viable_sersic`, and for the single fit and
     the two components what `_COSMOS_SINGLE` and `_COSMOS_TWO` name. Rows whose preferred fit is not usable
-    (`viable_sersic` 0 and no bulge) are left out. Indices are rounded to `SERSIC_INDICES`.
+    (`viable_sersic` 0 and no bulge) or whose redshift is beyond `Z_MAX` are left out. Indices are rounded
+    to `SERSIC_INDICES`.
 
     Arguments:
         rng: where the random numbers of the spectra come from.
@@ -85,9 +140,9 @@ def from_cosmos(
     title = "a COSMOS table"
     flags = take_columns(table, [*_COSMOS, *(_anything(c) for c in every[len(_COSMOS) :])], title=title)
     both = flags["use_bulgefit"] == 1
-    used = both | (flags["viable_sersic"] == 1)
+    used = (both | (flags["viable_sersic"] == 1)) & (flags["zphot"] <= Z_MAX)
     _check_rows(table, _COSMOS_SINGLE, used & ~both, title)
-    _check_rows(table, _COSMOS_TWO, both, title)
+    _check_rows(table, _COSMOS_TWO, used & both, title)
 
     def column(single: str, disk: str, bulge: str) -> NDArray[np.float64]:
         two = np.stack([flags[disk], flags[bulge]], axis=1)
@@ -111,7 +166,7 @@ def from_cosmos(
     )
 
 
-def from_table(rng: np.random.Generator, source: Any, match: Match | None = None) -> Galaxies:
+def from_table(rng: np.random.Generator, source: Any, match: Match = nearest_spectrum) -> Galaxies:
     """Galaxies of any table with these columns.
 
     Needed: ``z``; ``flux_u`` … ``flux_H``, nJy of the whole galaxy in the ten bands; ``half_light_arcsec``
@@ -132,12 +187,12 @@ def from_table(rng: np.random.Generator, source: Any, match: Match | None = None
     title = "a table of galaxies"
     bulge = any(f"bulge_flux_{band}" in table for band in BANDS)
     columns = [
-        Column("z", "redshift", 0.0),
+        Column("z", "redshift", 0.0, Z_MAX),
         *(Column(f"flux_{band}", f"nJy of the whole galaxy in {band}", 0.0) for band in BANDS),
         Column("half_light_arcsec", "circularised half-light radius, arcsec", 0.0, above=True),
         Column("sersic_n", "Sersic index", 0.0, above=True),
         *(Column(name, "ellipticity, (1 - q) / (1 + q)", -1.0, 1.0) for name in ("e1", "e2")),
-        Column("spectrum", "index into the library of spectra (or give `match`)", 0.0, needed=match is None),
+        Column("spectrum", "index into the library of spectra", 0.0, len(library()) - 1, needed=False),
         Column("n_knots", "number of knots", 0.0, MAX_KNOTS, needed=False),
         Column("knot_fraction", "share of the disk's light in knots", 0.0, 1.0, needed=False),
     ]
@@ -168,7 +223,6 @@ def from_table(rng: np.random.Generator, source: Any, match: Match | None = None
     if "spectrum" in taken:
         spectrum = taken["spectrum"].astype(np.int64)
     else:
-        assert match is not None  # else the column is needed
         spectrum = match(taken["z"], flux.sum(axis=1))
     return _galaxies(
         z=taken["z"],
@@ -181,7 +235,7 @@ def from_table(rng: np.random.Generator, source: Any, match: Match | None = None
     )
 
 
-def from_skycatalogs(rng: np.random.Generator, source: Any, match: Match) -> Galaxies:
+def from_skycatalogs(rng: np.random.Generator, source: Any, match: Match = nearest_spectrum) -> Galaxies:
     """Galaxies of a sample of skyCatalogs (LSST DESC), from its main file ``galaxy_<healpix>.parquet``.
 
     Fluxes come from the luminosities in 30 top hats, in all ten bands and for each component, so that no

@@ -70,23 +70,32 @@ _PLAIN_SERSIC = ((0.149, 0.179, 0.329, 0.236, 0.107), (0.356, 0.213, 0.260, 0.12
 _EARLY_SERSIC = (0.22, 0.78)
 _SERSIC_BY_OLD = 0.5
 
-# Two components: ln(b / (1 - b)) of the bulge's share b is normal, within these limits, and so is ln of
-# the ratio of half-light radii, bulge to disk (COSMOS, 21 < i < 24; they are correlated by 0.36).
-_BULGE_LOGIT, _BULGE_LIMITS, _BULGE_BY_OLD = (-0.55, 1.15), (0.1, 0.9), 0.5
+# Two components: deciles of the bulge's share, by i (COSMOS, 20 to 21 and 21.5 to 23, hardly another
+# beyond); ln of the ratio of half-light radii, bulge to disk, is normal within limits and correlated with
+# it by 0.36 (21 < i < 24). The older a galaxy of this kind, the larger its bulge: our choice.
+_BULGE_MAG, _BULGE_BY_OLD = (20.5, 22.0), 0.5
+_BULGE_SHARE = (
+    (0.104, 0.148, 0.211, 0.281, 0.370, 0.447, 0.522, 0.604, 0.679, 0.761, 0.903),
+    (0.104, 0.134, 0.176, 0.232, 0.295, 0.372, 0.458, 0.544, 0.642, 0.752, 0.902),
+)
 _RATIO_LN, _RATIO_LIMITS, _RATIO_BY_BULGE = (-0.968, 0.64), (0.1, 1.5), 0.36
 
 # ln of the circularised half-light radius of the whole galaxy = a + b x + c x^2, arcsec, x = i - 23, at
 # 20 < i < 25.3, and its scatter a + b x: plain, early, with a bulge.
 _SIZE_MAG, _SIZE_FROM = 23.0, 19.0
-_SIZE = np.array([[-1.105, -0.322, -0.016], [-1.82, -0.36, 0.0], [-1.350, -0.323, -0.011]])
+_SIZE = np.array([[-1.100, -0.314, -0.014], [-1.82, -0.36, 0.0], [-1.345, -0.315, -0.010]])
 _SCATTER = np.array([[0.397, 0.026], [0.55, 0.0], [0.495, 0.030]])
 # Sizes of edge-on galaxies are smaller when circularised; bulges dominate small galaxies. COSMOS,
-# d ln(radius) / d|e| and per standard deviation of the bulge's logit.
+# d ln(radius) / d|e| and per normal score of the bulge's share.
 _SIZE_BY_E, _E_MEAN, _SIZE_BY_BULGE = -0.5, 0.29, -0.2
-# ln of the radius against redshift at fixed magnitude, relative to all: COSMOS, photometric redshifts,
-# mean of the trends at i = 21.5, 22.5, 23.5 and 24.5. The last point supposes 1 / (1 + z).
+# ln of the radius against redshift at fixed magnitude, relative to all, bright (the mean of i = 21.5 and
+# 22.5) and faint (24.5): COSMOS, photometric redshifts. The last point supposes 1 / (1 + z).
 _SIZE_Z = (0.15, 0.4, 0.6, 0.8, 1.05, 1.4, 1.9, 2.8, 5.0)
-_SIZE_BY_Z = (0.03, -0.06, -0.06, -0.01, 0.07, 0.10, -0.02, -0.17, -0.60)
+_SIZE_Z_MAG = (22.0, 24.0)
+_SIZE_BY_Z = (
+    (0.03, -0.06, -0.06, -0.01, 0.07, 0.10, -0.02, -0.17, -0.60),
+    (0.02, 0.03, -0.04, -0.05, 0.00, 0.06, -0.03, -0.13, -0.56),
+)
 # d ln(radius) / d mag beyond 25.3. COSMOS has -0.33 up to there. Dropouts of z_850 = 26 to 27.5 measure 0.1
 # to 0.3 arcsec (Bouwens et al. 2004), those of z = 7 peak at 0.1 (Grazian et al. 2012): medians of 0.08,
 # 0.10 and 0.12 at i = 27.
@@ -95,9 +104,11 @@ _SIZE_SLOPES = {"low": -0.33, "mid": -0.20, "high": -0.08}
 _SIZE_LIMITS_ARCSEC = (0.02, 4.0)
 
 # The form of Miller et al. (2013), appendix B, refitted to |e| = (1 - q) / (1 + q) of single fits with
-# n < 2.5 at 22 < i < 23 (his own numbers are within 0.04 in KS): p = e (1 - exp((e - e_max) / a)) /
-# ((1 + e) hypot(e, e_0)). Early: p = e exp(-b e), to those with n > 2.5 at 20 < i < 22.
-_DISK_A, _DISK_E0, _DISK_E_MAX = 0.2472, 0.0724, 0.7447
+# n < 2.5: p = e (1 - exp((e - e_max) / a)) / ((1 + e) hypot(e, e_0)), (a, e_0, e_max) at 20 < i < 22 and at
+# 22 < i < 23, where his own numbers are within 0.04 in KS; fainter, noise adds to it. Between the two
+# magnitudes quantiles are interpolated. Early: p = e exp(-b e), to those with n > 2.5 at 20 < i < 22.
+_DISK_E_MAG = (21.0, 22.5)
+_DISK_E = ((0.3596, 0.0471, 0.7219), (0.2472, 0.0724, 0.7447))
 _EARLY_B, _EARLY_E_MAX = 8.5, 0.8
 # The bulge: a part of the disk's ellipticity and a round scatter, per component. Our choice; bulges of
 # i < 21, where they can be told apart, are as round (q 0.66) and turned by as much (11 deg if elongated).
@@ -174,10 +185,9 @@ def draw_morphology(
     both = kind == _BOTH
     index = _sersic(kind, _mixed(within, normal[1], _SERSIC_BY_OLD), mag_i)
     score = _normal_score(_mixed(within, normal[1], _BULGE_BY_OLD))
-    bulge_fraction = np.where(both, _bulge_fraction(score), 0.0)
+    bulge_fraction = np.where(both, _bulge_fraction(score, mag_i), 0.0)
 
-    e = np.interp(uniform[0], *_ellipticity_table(kind=_PLAIN))
-    e = np.where(kind == _EARLY, np.interp(uniform[0], *_ellipticity_table(kind=_EARLY)), e)
+    e = _ellipticities(uniform[0], kind, mag_i)
     angle = 2.0 * np.pi * uniform[1]
     disk_e = e * np.exp(1j * angle)
     bulge_e = _BULGE_SHARE_E * disk_e + _BULGE_SCATTER_E * (normal[2] + 1j * normal[3])
@@ -299,10 +309,12 @@ def _sersic(
     return np.choose(kind, [plain, early, np.ones_like(plain)])
 
 
-def _bulge_fraction(score: NDArray[np.float64]) -> NDArray[np.float64]:
-    from scipy.special import expit
+def _bulge_fraction(score: NDArray[np.float64], mag_i: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.special import ndtr
 
-    return np.clip(expit(_BULGE_LOGIT[0] + _BULGE_LOGIT[1] * score), *_BULGE_LIMITS)
+    deciles = np.linspace(0.0, 1.0, 11)
+    bright, faint = (np.interp(ndtr(score), deciles, row) for row in _BULGE_SHARE)
+    return bright + np.interp(mag_i, _BULGE_MAG, (0.0, 1.0)) * (faint - bright)
 
 
 def _sizes(
@@ -319,16 +331,28 @@ def _sizes(
     ln = constant + slope * x + curvature * x**2 + _SIZE_SLOPES[variant] * beyond
     # Brighter than fitted, radii grow as the square root of the flux: constant surface brightness.
     ln += 0.2 * np.log(10.0) * np.maximum(_SIZE_FROM - mag_i, 0.0)
-    return np.exp(ln + np.interp(z, _SIZE_Z, _SIZE_BY_Z) + (scatter + wider * x) * normal)
+    bright, faint = (np.interp(z, _SIZE_Z, row) for row in _SIZE_BY_Z)
+    ln += bright + np.interp(mag_i, _SIZE_Z_MAG, (0.0, 1.0)) * (faint - bright)
+    return np.exp(ln + (scatter + wider * x) * normal)
+
+
+def _ellipticities(
+    uniform: NDArray[np.float64], kind: NDArray[np.int64], mag_i: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """|e| of the disk, or of the only profile."""
+    bright, faint, early = (np.interp(uniform, below, e) for below, e in _ellipticity_tables())
+    faintness = np.interp(mag_i, _DISK_E_MAG, (0.0, 1.0))
+    return np.where(kind == _EARLY, early, bright + faintness * (faint - bright))
 
 
 @cache
-def _ellipticity_table(*, kind: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cumulative probability and |e|."""
-    e = np.linspace(0.0, _EARLY_E_MAX if kind == _EARLY else _DISK_E_MAX, 4001)
-    if kind == _EARLY:
-        probability = e * np.exp(-_EARLY_B * e)
-    else:
-        probability = e * (1.0 - np.exp((e - _DISK_E_MAX) / _DISK_A)) / ((1.0 + e) * np.hypot(e, _DISK_E0))
-    cumulative = np.concatenate([[0.0], np.cumsum(probability[1:] + probability[:-1])])
-    return cumulative / cumulative[-1], e
+def _ellipticity_tables() -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Cumulative probability and |e|: bright disks, faint disks, early galaxies."""
+    tables = []
+    for a, e_0, e_max in _DISK_E:
+        e = np.linspace(0.0, e_max, 4001)
+        tables.append((e * (1.0 - np.exp((e - e_max) / a)) / ((1.0 + e) * np.hypot(e, e_0)), e))
+    e = np.linspace(0.0, _EARLY_E_MAX, 4001)
+    tables.append((e * np.exp(-_EARLY_B * e), e))
+    cumulative = [np.concatenate([[0.0], np.cumsum(p[1:] + p[:-1])]) for p, _ in tables]
+    return [(below / below[-1], e) for below, (_, e) in zip(cumulative, tables, strict=True)]

@@ -4,8 +4,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from skysynergy.simulators.catalogues import I_MINUS_F814W, from_cosmos, from_skycatalogs, from_table
+from skysynergy.simulators.catalogues import (
+    I_MINUS_F814W,
+    from_cosmos,
+    from_skycatalogs,
+    from_table,
+    library_spectra,
+    nearest_spectrum,
+)
 from skysynergy.simulators.morphology import SERSIC_INDICES
+from skysynergy.simulators.spectra import flux_parts
 from skysynergy.simulators.surveys import BANDS, flux_from_mag, mag_from_flux
 
 I = BANDS["i"].code  # noqa: E741
@@ -81,7 +89,7 @@ def test_cosmos_names_the_rows_of_the_whole_table(rng):
 
 
 def test_the_real_cosmos_table(rng, test_data):
-    found = from_cosmos(rng, test_data / "galaxies" / "cosmos_f814w.parquet", _spectra)
+    found = from_cosmos(rng, test_data / "galaxies" / "cosmos_f814w.parquet")
     assert len(found) > 81_000
     assert np.mean(found.component_flux[:, 1].max(axis=1) > 0) == pytest.approx(0.287, abs=0.005)
     assert set(np.unique(found.sersic_n)) <= set(SERSIC_INDICES)
@@ -116,8 +124,23 @@ def test_a_table_without_spectra_is_matched(rng):
     table = _table()
     del table["spectrum"]
     assert from_table(rng, table, _match).spectrum.tolist() == [3, 3, 3]
-    with pytest.raises(ValueError, match="'spectrum' is missing.*or give `match`"):
-        from_table(rng, table)
+
+
+def test_library_spectra_are_found_again(rng):
+    n = 60
+    z, mag_i = np.round(rng.uniform(0.1, 2.5, n), 2), rng.uniform(21, 25, n)
+    spectrum, parts = library_spectra(rng, mag_i, z)
+    flux = parts.sum(axis=1)
+    np.testing.assert_allclose(mag_from_flux(flux[:, I]), mag_i, atol=1e-9)
+    # On the grid of redshifts a spectrum is itself; some others have the same colours.
+    grid = np.rint(z / 0.02) * 0.02
+    again = nearest_spectrum(grid, flux_parts(spectrum, grid, mag_i).sum(axis=1))
+    ours = flux_parts(again, grid, mag_i).sum(axis=1)
+    np.testing.assert_allclose(ours, flux_parts(spectrum, grid, mag_i).sum(axis=1), rtol=2e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="redshift is not within 0 and 5.0 in 1 rows, the first is 1"):
+        nearest_spectrum(np.array([1.0, 6.0]), np.ones((2, 10)))
+    with pytest.raises(ValueError, match="there is no light in 1 rows, the first is 0"):
+        nearest_spectrum(np.ones(2), np.stack([np.zeros(10), np.ones(10)]))
 
 
 def test_any_table_refusals(rng):
