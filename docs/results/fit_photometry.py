@@ -192,9 +192,7 @@ def main() -> None:
         sys.exit(2)
     table = learn(*read(path), options.spectra, options.rounds, options.seed)
     out = ROOT / "simulators" / "spectral_data" / "library.csv"
-    head = (
-        "# By docs/results/fit_photometry.py from RAIL's test_dc2_training_9816.hdf5 (cosmoDC2, i < 25.3).\n"
-    )
+    head = "# By docs/results/fit_photometry.py from the training file of RAIL (cosmoDC2, i < 25.3).\n"
     head += ",".join((*templates.LIBRARY_COLUMNS, *templates.elements().names)) + "\n"
     lines = [",".join("0" if v == 0 else f"{v:.4g}" for v in row) for row in table]
     out.write_text(head + "\n".join(lines) + "\n")
