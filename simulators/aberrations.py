@@ -42,7 +42,7 @@ ZERNIKES = (4, 5, 6, 7, 8, 9, 10)
 
 # Rms of each and length over which it keeps its value: our choice. With the air it gives images an
 # ellipticity of 0.015 rms per component.
-_WAVEFRONT_UM, _WAVEFRONT_SCALE_DEG = 0.19, 1.5
+_WAVEFRONT_UM, _WAVEFRONT_SCALE_DEG = 0.14, 1.5
 
 # Plane waves to a field: the correlation is exact at any number, the more the more Gaussian.
 _WAVES = 64

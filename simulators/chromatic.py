@@ -24,15 +24,19 @@ REFERENCE_K = 5800.0
 
 # Cells across the curve of a band.
 _CELLS = 600
-# Below this fraction of the peak a curve is noise.
-_FLOOR = 1e-5
+# Below this fraction of the peak a curve is noise, and leaks: in u a red galaxy's leaked light, far from
+# where the bins are, would go into the last of them.
+_FLOOR = 1e-3
+# Bins are equally wide between the wavelengths that leave this part of the star's photons on either side.
+_TAIL = 0.02
 _SECOND_RADIATION_NM_K = 1.438777e7  # h c / k
 
 
 def bin_edges_nm(band: str, bins: int) -> NDArray[np.float64]:
-    """Edges of bins that hold equal shares of the photons of the reference star, nm: (bins + 1).
+    """Edges of equally wide bins across a band, nm: (bins + 1).
 
-    They span the whole curve, so the fractions of any spectrum add up to one.
+    The outer ones reach on to where the curve falls below a thousandth of its peak: fractions are of the
+    photons within all of them, and add up to one.
 
     Raises:
         ValueError: if there is no such band, or less than one bin.
@@ -41,12 +45,12 @@ def bin_edges_nm(band: str, bins: int) -> NDArray[np.float64]:
         raise ValueError(f"a band has at least one bin, not {bins}")
     edges, photons = _reference(find_band(band).name)
     share = np.concatenate([[0.0], np.cumsum(photons)])
-    inner = np.interp(np.arange(1, bins) / bins, share, edges)
-    return np.concatenate([edges[:1], inner, edges[-1:]])
+    low, high = np.interp([_TAIL, 1 - _TAIL], share, edges)
+    return np.concatenate([edges[:1], np.linspace(low, high, bins + 1)[1:-1], edges[-1:]])
 
 
 def reference_fractions(band: str, edges_nm: ArrayLike) -> NDArray[np.float64]:
-    """Fraction of the photons of the reference star in each bin: (bins), sum 1 over the whole curve."""
+    """Fraction of the photons of the reference star in each bin: (bins), sum 1 if they span the curve."""
     edges, photons = _reference(find_band(band).name)
     share = np.concatenate([[0.0], np.cumsum(photons)])
     return np.diff(np.interp(_increasing(edges_nm), edges, share))

@@ -116,7 +116,10 @@ def chromatic_psfs(
     _check(visit)
     edges = np.asarray(edges_nm, dtype=float)
     reference_fractions(band.name, edges)
-    bins = [wavelengths(band.name, low, high, _BIN_WAVELENGTHS) for low, high in zip(edges, edges[1:])]
+    bins = [
+        wavelengths(band.name, low, high, _BIN_WAVELENGTHS)
+        for low, high in zip(edges, edges[1:], strict=False)
+    ]
     if band.survey != "LSST":
         grid = _grid(survey.name, 1)
         return np.stack([grid.image(_space_transfer(band, grid, one)) for one in bins])
