@@ -33,6 +33,7 @@ from .cadence import Visit
 from .chromatic import bin_edges_nm, reference_fractions, wavelengths
 from .diffraction import annulus_transfer
 from .surveys import BANDS, SURVEYS, Band, Survey
+import itertools
 
 __all__ = ["chromatic_psfs", "effective_pixels", "pixel_response", "psf_image"]
 
@@ -118,7 +119,7 @@ def chromatic_psfs(
     reference_fractions(band.name, edges)
     bins = [
         wavelengths(band.name, low, high, _BIN_WAVELENGTHS)
-        for low, high in zip(edges, edges[1:], strict=False)
+        for low, high in itertools.pairwise(edges)
     ]
     if band.survey != "LSST":
         grid = _grid(survey.name, 1)

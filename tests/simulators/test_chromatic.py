@@ -14,6 +14,7 @@ from skysynergy.simulators.chromatic import (
     wavelengths,
 )
 from skysynergy.simulators.surveys import BANDS
+import itertools
 
 
 def photons(band, low, high, spectrum):
@@ -38,7 +39,7 @@ def test_bins_span_the_light_of_the_reference_star(band):
     inner = np.diff(edges)[1:-1]
     np.testing.assert_allclose(inner, inner[0], rtol=1e-9)
     total = photons(band, edges[0], edges[-1], star)
-    found = [photons(band, a, b, star) / total for a, b in zip(edges, edges[1:], strict=False)]
+    found = [photons(band, a, b, star) / total for a, b in itertools.pairwise(edges)]
     np.testing.assert_allclose(reference_fractions(band, edges), found, atol=2e-3)
     assert reference_fractions(band, edges).sum() == pytest.approx(1, abs=1e-12)
     assert min(found) > 0.04  # none is idle
@@ -53,7 +54,7 @@ def test_fractions_of_a_spectrum_are_those_of_quadrature(band):
     slopes = (-3.0, 0.0, 2.0)
     found = photon_fractions(nm, np.array([nm**s for s in slopes]), band, edges)
     for row, slope in zip(found, slopes, strict=True):
-        parts = [photons(band, a, b, lambda w, s=slope: w**s) for a, b in zip(edges, edges[1:], strict=False)]
+        parts = [photons(band, a, b, lambda w, s=slope: w**s) for a, b in itertools.pairwise(edges)]
         np.testing.assert_allclose(row, np.array(parts) / sum(parts), atol=2e-3)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-12)
     assert found[2, -1] > found[1, -1] > found[0, -1]  # a red spectrum shines in the red

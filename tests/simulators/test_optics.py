@@ -28,6 +28,7 @@ from skysynergy.simulators.optics import (
     psf_image,
 )
 from skysynergy.simulators.surveys import BANDS, SURVEYS
+import itertools
 
 VISITS = {v.band: v for v in sample_visits(np.random.default_rng(0), dict.fromkeys(BANDS, 1))}
 
@@ -233,7 +234,7 @@ def test_refraction_shifts_bins_by_filippenkos_formula(band, record_figure):
     found = 0.1 * np.array([centroid(psf.astype(float)) for psf in psfs])
     lifted = [
         refraction_arcsec(wavelengths(band, a, b, 50), 1.2).mean()
-        for a, b in zip(edges, edges[1:], strict=False)
+        for a, b in itertools.pairwise(edges)
     ]
     expected = np.array(lifted) - refraction_arcsec(wavelengths(band, *edges[[0, -1]], 250), 1.2).mean()
     worst = np.abs(found - np.outer(expected, [np.cos(angle), np.sin(angle)])).max()
@@ -253,7 +254,7 @@ def test_images_are_sharper_where_they_should_be(band, power):
     edges = bin_edges_nm(band, 4)
     visit = VISITS[band] if band == "VIS" else replace(VISITS[band], fwhm_eff_arcsec=1.5)
     widths = [fwhm_arcsec(band, psf) for psf in chromatic_psfs(visit, None, edges, refraction=False)]
-    nm = [wavelengths(band, a, b, 1)[0] for a, b in zip(edges, edges[1:], strict=False)]
+    nm = [wavelengths(band, a, b, 1)[0] for a, b in itertools.pairwise(edges)]
     slope = np.polyfit(np.log(nm), np.log(widths), 1)[0]
     if power is None:
         assert 0.3 < slope < 1  # diffraction grows as the wavelength, jitter and diffusion do not
