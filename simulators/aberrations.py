@@ -64,7 +64,7 @@ class FieldOfView:
     optics: NDArray[np.float64]
 
     def stretch(self, position: ArrayLike) -> NDArray[np.float64]:
-        """e1, e2 = (1 − q)/(1 + q) of the air, and ln size against the middle; (..., 2) degrees to (..., 3)."""
+        """e1, e2 = (1 − q)/(1 + q) of the air, ln size against the middle; (..., 2) degrees to (..., 3)."""
         value = _field(self.air_waves, self.air, position)
         # The seeing of a visit is that in the middle of the field.
         value[..., 2] -= _field(self.air_waves, self.air, (0.0, 0.0))[2]
@@ -140,8 +140,8 @@ def _gradients(obscuration: float) -> NDArray[np.float64]:
 
 
 def ray_transfer(
-    rays: NDArray[np.float64], x: NDArray[np.float64], y: NDArray[np.float64]
-) -> NDArray[np.complex64]:
+    rays: NDArray[np.float64], x: NDArray[np.floating], y: NDArray[np.floating]
+) -> NDArray[np.complexfloating]:
     """Transfer function of a spot on a grid: the mean of exp(−2πi k·ray), (y, x).
 
     Arguments:
@@ -149,9 +149,9 @@ def ray_transfer(
         x, y: frequencies along the two axes, cycles per arcsec.
     """
     # Single precision is enough for an image that is stored in it.
-    along_x = np.exp(np.outer(-2j * np.pi * rays[:, 0], x).astype(np.complex64))
-    along_y = np.exp(np.outer(y, -2j * np.pi * rays[:, 1]).astype(np.complex64))
-    return along_y @ along_x / len(rays)
+    along_x = np.exp(-2j * np.pi * np.outer(rays[:, 0], x)).astype(np.complex64)
+    along_y = np.exp(-2j * np.pi * np.outer(y, rays[:, 1])).astype(np.complex64)
+    return np.asarray(along_y @ along_x / len(rays), dtype=np.complex64)
 
 
 def ray_transfer_round(rays: NDArray[np.float64], frequency: NDArray[np.float64]) -> NDArray[np.float64]:

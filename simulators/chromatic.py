@@ -71,9 +71,9 @@ def photon_fractions(
     """
     edges, response = _cells(find_band(band).name)
     centres = (edges[1:] + edges[:-1]) / 2
-    flux = np.asarray(f_lambda, dtype=float)
+    wavelength, flux = np.asarray(wavelength_nm, dtype=float), np.asarray(f_lambda, dtype=float)
     flat = flux.reshape(-1, flux.shape[-1])
-    photons = np.stack([np.interp(centres, wavelength_nm, row) for row in flat]) * response * centres
+    photons = np.stack([np.interp(centres, wavelength, row) for row in flat]) * response * centres
     share = np.concatenate([np.zeros((len(flat), 1)), np.cumsum(photons, axis=1)], axis=1)
     wanted = _increasing(edges_nm)
     inside = np.diff(np.stack([np.interp(wanted, edges, row) for row in share]), axis=1)

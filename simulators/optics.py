@@ -17,6 +17,7 @@ the PSF of the reference star of `chromatic`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -33,7 +34,6 @@ from .cadence import Visit
 from .chromatic import bin_edges_nm, reference_fractions, wavelengths
 from .diffraction import annulus_transfer
 from .surveys import BANDS, SURVEYS, Band, Survey
-import itertools
 
 __all__ = ["chromatic_psfs", "effective_pixels", "pixel_response", "psf_image"]
 
@@ -117,10 +117,7 @@ def chromatic_psfs(
     _check(visit)
     edges = np.asarray(edges_nm, dtype=float)
     reference_fractions(band.name, edges)
-    bins = [
-        wavelengths(band.name, low, high, _BIN_WAVELENGTHS)
-        for low, high in itertools.pairwise(edges)
-    ]
+    bins = [wavelengths(band.name, low, high, _BIN_WAVELENGTHS) for low, high in itertools.pairwise(edges)]
     if band.survey != "LSST":
         grid = _grid(survey.name, 1)
         return np.stack([grid.image(_space_transfer(band, grid, one)) for one in bins])
@@ -167,7 +164,7 @@ class _Exposure:
     rays: NDArray[np.float64]
     blur_arcsec: float
 
-    def transfer(self, grid: _Grid, wavelength_nm: float) -> NDArray[np.complex128]:
+    def transfer(self, grid: _Grid, wavelength_nm: float) -> NDArray[np.complexfloating]:
         (a, b), (c, d) = self.stretch
         round_ = np.hypot(a * grid.x + b * grid.y[:, None], c * grid.x + d * grid.y[:, None])
         r0 = self.r0_m * (wavelength_nm / self.band.wavelength_nm) ** 1.2
@@ -224,7 +221,7 @@ def _fitting_r0(
         return float(fixed @ air)
 
     start = np.log(fried_parameter(fwhm_arcsec, band.wavelength_nm))
-    return float(np.exp(brentq(excess, start - 2.0, start + 5.0, xtol=1e-6)))
+    return float(np.exp(np.asarray(brentq(excess, start - 2.0, start + 5.0, xtol=1e-6))))
 
 
 @lru_cache(maxsize=1)
@@ -280,7 +277,7 @@ class _Grid:
         # What reaches beyond the band of the samples is drawn finer, and every so-manieth sample taken.
         self.fine = fine
         # Wide enough that the wings that come back in from the other side are faint.
-        self.length = 2 * fft.next_fast_len(int(0.75 * self.size), real=True) * fine
+        self.length = 2 * int(fft.next_fast_len(int(0.75 * self.size), real=True) or 0) * fine
         self.scale = scale / self.fine
         self.x = fft.rfftfreq(self.length, self.scale)
         self.y = fft.fftfreq(self.length, self.scale)
@@ -296,8 +293,7 @@ class _Grid:
         half = self.size // 2
         whole = fft.irfft2(transfer, s=(self.length, self.length))
         place = np.arange(-half, half + 1) * self.fine
-        image = whole[np.ix_(place, place)]
-        image = np.maximum(image, 0) * _taper(self.size)
+        image = np.maximum(whole[place][:, place], 0) * _taper(self.size)
         return (image / image.sum()).astype(np.float32)
 
 

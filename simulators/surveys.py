@@ -166,10 +166,11 @@ SURVEYS: dict[str, Survey] = {s.name: s for s in (_LSST, _EUCLID_VIS, _EUCLID_NI
 # (zodiacal). NISP sky: medians in flight, Cuillandre et al. (2025, ERO) Table 2. LSST exposure: one 30 s
 # visit (surveycodex gives ten-year totals). VIS 565 s, NISP 112 s: Scaramella et al. (2022) sec. 4.1,
 # one of four dithers. LSST fwhm_eff: SMTN-002, fiducial at zenith; fwhm = 0.822 fwhm_eff + 0.052.
-# Euclid fwhm: of a star's image in our own PSFs (`optics`) with the pixel. VIS: 0.17" in Cropper et al. (2016),
-# 0.16" in flight (VIS processing of Q1, arXiv:2503.15303). NISP's 0.48" in stacked images (Cuillandre et al.
-# 2025, Table 2) are widened by the stacking. Euclid fwhm_eff: of our own PSFs with the pixel: an
-# obscured Airy disk, the mean over the band for a 5800 K star, and 0.10" of jitter and charge diffusion.
+# Euclid fwhm: of a star's image in our own PSFs (`optics`) with the pixel. VIS: 0.17" in Cropper et al.
+# (2016), 0.16" in flight (VIS processing of Q1, arXiv:2503.15303). NISP's 0.48" in stacked images
+# (Cuillandre et al. 2025, Table 2) are widened by the stacking. Euclid fwhm_eff: of our own PSFs with the
+# pixel: an obscured Airy disk, the mean over the band for a 5800 K star, and 0.10" of jitter and charge
+# diffusion.
 #          name  survey        curve         nm       zero     sky    s     fwhm   fwhm_eff
 _TABLE = (
     ("u", "LSST", "lsst2023-u", 374.570, 26.4622, 22.99, 30.0, 0.822 * 0.92 + 0.052, 0.92),

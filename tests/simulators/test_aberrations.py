@@ -23,7 +23,7 @@ def draw(seed):
 
 def test_the_air_is_correlated_over_the_field_as_published(record_figure):
     separations = np.array([0.0, 0.05, 0.2, 1.0, 3.0])
-    places = np.stack([separations, np.zeros(5)], axis=1) + [0.3, -0.2]
+    places = np.stack([separations + 0.3, np.full(5, -0.2)], axis=1)
     stretch = np.array([draw(seed).stretch(places)[:, :2] for seed in range(2500)])
     products = 4 * np.sum(stretch[:, :1] * stretch, axis=2)  # of the distortion, 2 e
     # The mean of A / (1 + θ/θ0) over uniform A and θ0 (degrees); 20 s in 30 s.

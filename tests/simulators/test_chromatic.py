@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import speclite.filters
@@ -14,7 +16,6 @@ from skysynergy.simulators.chromatic import (
     wavelengths,
 )
 from skysynergy.simulators.surveys import BANDS
-import itertools
 
 
 def photons(band, low, high, spectrum):

@@ -1,4 +1,4 @@
-"""Diffraction: the transfer function and the image of an obscured pupil, each against the other and GalSim."""
+"""Diffraction: transfer function and image of an obscured pupil, each against the other and GalSim."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +29,6 @@ from skysynergy.simulators.optics import (
     psf_image,
 )
 from skysynergy.simulators.surveys import BANDS, SURVEYS
-import itertools
 
 VISITS = {v.band: v for v in sample_visits(np.random.default_rng(0), dict.fromkeys(BANDS, 1))}
 
@@ -233,8 +233,7 @@ def test_refraction_shifts_bins_by_filippenkos_formula(band, record_figure):
     psfs = chromatic_psfs(visit, None, edges, zenith_angle=angle)
     found = 0.1 * np.array([centroid(psf.astype(float)) for psf in psfs])
     lifted = [
-        refraction_arcsec(wavelengths(band, a, b, 50), 1.2).mean()
-        for a, b in itertools.pairwise(edges)
+        refraction_arcsec(wavelengths(band, a, b, 50), 1.2).mean() for a, b in itertools.pairwise(edges)
     ]
     expected = np.array(lifted) - refraction_arcsec(wavelengths(band, *edges[[0, -1]], 250), 1.2).mean()
     worst = np.abs(found - np.outer(expected, [np.cos(angle), np.sin(angle)])).max()
