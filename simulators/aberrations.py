@@ -6,7 +6,7 @@ correlation function, so that the correlation is exact in the mean, at all separ
 grid.
 
 The air stretches images by e1, e2 and swells them by a factor. Its correlation over the field is
-the one that GREAT3 (Mandelbaum et al. 2014, ApJS 212, 5) took from image simulations of LSST,
+the one that the GREAT3 challenge took from image simulations of LSST,
 A / (1 + θ/θ0). The optics have low-order Zernike aberrations, which vary slowly. Seeing is so much wider than
 diffraction that rays are enough: an aberration scatters them over a spot.
 """
@@ -38,7 +38,7 @@ _AIR_AMPLITUDE, _AIR_SCALE_DEG = (1e-4, 8e-4), (0.1, 2.0)
 _GREAT3_S, _GREAT3_M = 20.0, 6.7
 
 ZERNIKES = (4, 5, 6, 7, 8, 9, 10)
-"""Aberrations that are drawn: defocus, astigmatism, coma, trefoil (Noll 1976, J. Opt. Soc. Am. 66, 207)."""
+"""Aberrations that are drawn: defocus, astigmatism, coma, trefoil, in the numbering of Noll."""
 
 # Rms of each and length over which it keeps its value: our choice. With the air it gives images an
 # ellipticity of 0.015 rms per component.

@@ -5,7 +5,8 @@ whole. In long exposures its transfer function is exp(−D/2), with D the struct
 the phase at the separation wavelength x frequency. SDSS finds profiles of this form (Xin et al. 2018,
 arXiv:1805.02845), with outer scales of 5 to 100 m.
 
-Refraction follows Filippenko (1982, PASP 94, 715): bluer light is lifted more towards the zenith.
+Refraction follows Filippenko (1982), as GalSim 2.8 gives his formulae (dcr.py): bluer light is
+lifted more towards the zenith.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def draw_outer_scale(rng: np.random.Generator) -> float:
 def structure_function(separation_m: ArrayLike, r0_m: float, outer_scale_m: float) -> NDArray[np.float64]:
     """Mean square difference of the phase at two points of the pupil, rad², von Karman turbulence.
 
-    Conan (2000, PhD thesis) as given by Tokovinin (2002, PASP 114, 1156); where separations are
-    small it is 6.88 (r/r0)^(5/3).
+    In closed form by a Bessel function, the transform of the spectrum (k² + 1/L0²)^(−11/6); tests compare it
+    with GalSim's. Where separations are small it is 6.88 (r/r0)^(5/3).
 
     Arguments:
         separation_m: m, any shape.
@@ -78,7 +79,7 @@ def _structure_table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def turbulence_transfer(
     frequency: ArrayLike, wavelength_nm: float, r0_m: float, outer_scale_m: float
 ) -> NDArray[np.float64]:
-    """Transfer function of a long exposure through the turbulence (Fried 1966, J. Opt. Soc. Am. 56, 1372).
+    """Transfer function of a long exposure through the turbulence: exp(−D/2).
 
     Arguments:
         frequency: cycles per arcsec, any shape.
@@ -96,7 +97,7 @@ def fried_parameter(fwhm_arcsec: float, wavelength_nm: float) -> float:
 
 
 def refractivity(wavelength_nm: ArrayLike) -> NDArray[np.float64]:
-    """Index of refraction of the air at the telescope, less one (Filippenko 1982, eqs. 1 to 3)."""
+    """Index of refraction of the air at the telescope, less one (Filippenko 1982)."""
     inverse = (1000.0 / np.asarray(wavelength_nm, dtype=float)) ** 2  # per square micrometre
     standard = 64.328 + 29498.1 / (146 - inverse) + 255.4 / (41 - inverse)
     warm = 1 + 0.003661 * _TEMPERATURE_C

@@ -2,7 +2,8 @@
 
 The transfer function of a telescope is the autocorrelation of its pupil: the area that two
 pupils, shifted against each other, have in common. For a circle with a round hole that is made of
-overlaps of two circles, in closed form (O'Neill 1956, J. Opt. Soc. Am. 46, 285).
+overlaps of two circles, in closed form. Tests compare it with the Bessel functions of the image and
+with GalSim.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def airy(
 ) -> NDArray[np.float64]:
     """The image of a point behind an obscured pupil, of integral 1, per square arcsec.
 
-    [2 J1(x)/x − ε² 2 J1(εx)/(εx)]², x = π D r / λ (Born & Wolf, sec. 8.6.2); radius in arcsec, any shape.
+    The textbook form, in proportion to [2 J1(x)/x − ε² 2 J1(εx)/(εx)]², x = π D r / λ; radius in arcsec,
+    any shape.
     """
     from scipy.special import j1
 

@@ -35,8 +35,10 @@ from .chromatic import bin_edges_nm, reference_fractions, wavelengths
 from .diffraction import annulus_transfer
 from .surveys import BANDS, SURVEYS, Band, Survey
 
-__all__ = ["chromatic_psfs", "effective_pixels", "pixel_response", "psf_image"]
+__all__ = ["chromatic_psfs", "draw_position", "effective_pixels", "pixel_response", "psf_image"]
 
+# Radius of LSST's field of view, degrees: 9.6 square degrees (Ivezic et al. 2019).
+_FIELD_RADIUS_DEG = 1.75
 # LSST, FWHM of Gaussians at zenith (SMTN-002): telescope, optical design, camera with its charge
 # diffusion. Of the telescope's part, aberrations that are drawn take the place.
 _TELESCOPE_ARCSEC, _DESIGN_ARCSEC, _CAMERA_ARCSEC = 0.25, 0.08, 0.30
@@ -79,7 +81,13 @@ def psf_image(visit: Visit, rng: np.random.Generator | None, position: ArrayLike
         return _space_psf(band)
     exposure = _draw(visit, rng, _place(position))
     grid = _grid(band.survey, _fineness(visit))
-    return grid.image(exposure.transfer(grid, band.wavelength_nm))
+    return grid.image(exposure.air(grid, band.wavelength_nm) * exposure.telescope(grid))
+
+
+def draw_position(rng: np.random.Generator) -> tuple[float, float]:
+    """Somewhere in LSST's field of view, all places alike: (x, y) from its middle, degrees."""
+    radius, angle = _FIELD_RADIUS_DEG * np.sqrt(rng.uniform()), 2 * np.pi * rng.uniform()
+    return float(radius * np.cos(angle)), float(radius * np.sin(angle))
 
 
 def chromatic_psfs(
@@ -127,14 +135,14 @@ def chromatic_psfs(
     grid = _grid(survey.name, _fineness(visit))
     lifted = refraction and visit.airmass > 1
     mean = refraction_arcsec(_all_wavelengths(band.name), visit.airmass).mean() if lifted else 0.0
-    images = []
+    telescope, images = exposure.telescope(grid), []
     for one in bins:
         total = np.zeros((len(grid.y), len(grid.x)), complex)
         for wavelength_nm in one:
             shift = float(refraction_arcsec(wavelength_nm, visit.airmass)) - mean if lifted else 0.0
             to = shift * np.array([np.cos(zenith_angle), np.sin(zenith_angle)])
-            total += exposure.transfer(grid, wavelength_nm) * grid.shifted(to)
-        images.append(grid.image(total / len(one)))
+            total += exposure.air(grid, wavelength_nm) * grid.shifted(to)
+        images.append(grid.image(total * telescope / len(one)))
     return np.stack(images)
 
 
@@ -164,13 +172,17 @@ class _Exposure:
     rays: NDArray[np.float64]
     blur_arcsec: float
 
-    def transfer(self, grid: _Grid, wavelength_nm: float) -> NDArray[np.complexfloating]:
+    def air(self, grid: _Grid, wavelength_nm: float) -> NDArray[np.float64]:
+        """Transfer function of the turbulence and of diffraction."""
         (a, b), (c, d) = self.stretch
         round_ = np.hypot(a * grid.x + b * grid.y[:, None], c * grid.x + d * grid.y[:, None])
         r0 = self.r0_m * (wavelength_nm / self.band.wavelength_nm) ** 1.2
         air = turbulence_transfer(round_, wavelength_nm, r0, self.outer_scale_m)
-        air *= _pupil(grid, wavelength_nm) * _gaussian(grid, self.blur_arcsec)
-        return air * ray_transfer(self.rays, grid.x, grid.y)
+        return air * _pupil(grid, wavelength_nm)
+
+    def telescope(self, grid: _Grid) -> NDArray[np.complexfloating]:
+        """Transfer function of the rest, the same at all wavelengths."""
+        return _gaussian(grid, self.blur_arcsec) * ray_transfer(self.rays, grid.x, grid.y)
 
 
 def _draw(visit: Visit, rng: np.random.Generator | None, position: NDArray[np.float64]) -> _Exposure:
@@ -246,7 +258,7 @@ def _space_transfer(band: Band, grid: _Grid, wavelengths_nm: Iterable[float]) ->
     return np.mean(pupils, axis=0) * _gaussian(grid, blur)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=192)
 def _pupil(grid: _Grid, wavelength_nm: float) -> NDArray[np.float64]:
     survey = SURVEYS[grid.survey]
     return annulus_transfer(grid.radius, wavelength_nm, survey.diameter_m, survey.obscuration)

@@ -28,11 +28,11 @@ def test_turbulence_is_that_of_galsim(outer_scale, record_figure):
 def test_without_an_outer_scale_turbulence_is_kolmogorovs():
     r = np.geomspace(0.2, 10, 30)
     kolmogorov = 6.8839 * (r / 0.15) ** (5 / 3)
-    # The first correction, by which seeing shrinks (Tokovinin 2002): 2 to 7 % here.
+    # The first correction, by which seeing shrinks: 2 to 7 % here.
     corrected = kolmogorov * (1 - 1.485 * (r / 1e5) ** (1 / 3))
     np.testing.assert_allclose(structure_function(r, 0.15, 1e5), corrected, rtol=2e-4)
     assert structure_function(0.0, 0.15, 25.0) == 0
-    # Far apart phases are independent: twice the variance, 0.0863 (L0/r0)^(5/3) (Tokovinin 2002).
+    # Far apart phases are independent: twice the variance, 0.0863 (L0/r0)^(5/3).
     saturated = structure_function(1e4, 0.15, 25.0)
     assert saturated == pytest.approx(2 * 0.0863 * (25 / 0.15) ** (5 / 3), rel=5e-3)
 
