@@ -232,7 +232,7 @@ def test_the_bins_of_the_reference_star_make_its_psf(band, record_figure):
     worst = np.abs(mixed(psfs, reference_fractions(band, edges)) - psf).max() / psf.max()
     record_figure(f"error {band}", worst)
     # LSST's PSF is that of one wavelength, Euclid's an average over the same as the bins'.
-    assert worst < (2e-3 if band in "ug" else 1e-3)
+    assert worst < (3e-3 if band in "ug" else 1e-3)
 
 
 @pytest.mark.parametrize("band", ["u", "g", "r"])
