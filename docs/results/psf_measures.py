@@ -1,28 +1,34 @@
-"""What sky_optics.py measures of a PSF image, and the galaxies that it looks at."""
+"""What sky_optics.py measures of a PSF image, and the visits and galaxies that it looks at."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import galsim
 import numpy as np
 from scipy.optimize import brentq
 from scipy.special import j0
+from skysynergy.simulators.cadence import Visit, sample_visits
 from skysynergy.simulators.chromatic import photon_fractions
 from skysynergy.simulators.optics import pixel_response
 from skysynergy.simulators.spectra import igm_transmission
 from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 __all__ = [
+    "VISITS",
     "centroid",
     "fwhm_arcsec",
     "scale_arcsec",
     "shape",
+    "sharp",
     "square_size",
     "template",
     "template_fractions",
 ]
 
+VISITS = {v.band: v for v in sample_visits(np.random.default_rng(0), dict.fromkeys(BANDS, 1))}
+SEEING_ARCSEC = 0.8  # fwhm_eff, for what is not about seeing
 WEIGHT_ARCSEC = 0.75  # sigma of the Gaussian weight of R²
 
 
@@ -69,3 +75,7 @@ def template(name: str, z: float) -> tuple[np.ndarray, np.ndarray]:
 def template_fractions(name: str, z: float, band: str, edges: np.ndarray) -> np.ndarray:
     wavelength, f_lambda = template(name, z)
     return photon_fractions(wavelength / 10, f_lambda, band, edges)
+
+
+def sharp(band: str, airmass: float = 1.0) -> Visit:
+    return replace(VISITS[band], fwhm_eff_arcsec=SEEING_ARCSEC, airmass=airmass)

@@ -17,12 +17,20 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from psf_measures import centroid, fwhm_arcsec, scale_arcsec, shape, square_size, template, template_fractions
-from scipy.special import j0
+from psf_measures import (
+    VISITS,
+    centroid,
+    fwhm_arcsec,
+    scale_arcsec,
+    shape,
+    sharp,
+    square_size,
+    template,
+    template_fractions,
+)
 from skysynergy.challenges import canvas
 from skysynergy.simulators.aberrations import draw_field_of_view
 from skysynergy.simulators.atmosphere import refraction_arcsec
-from skysynergy.simulators.cadence import Visit, sample_visits
 from skysynergy.simulators.chromatic import (
     bin_edges_nm,
     mixed,
@@ -35,10 +43,8 @@ from skysynergy.simulators.spectra import synthetic_flux
 from skysynergy.simulators.surveys import BANDS, SURVEYS, mag_from_flux
 
 HERE = Path(__file__).parent
-VISITS = {v.band: v for v in sample_visits(np.random.default_rng(0), dict.fromkeys(BANDS, 1))}
 TEMPLATES = ("E", "Sbc", "Scd", "Im")  # Coleman, Wu & Weedman (1980), from red to blue, as in GalSim
 TEMPLATE_COLOURS = ("vermillion", "orange", "green", "blue")
-SEEING_ARCSEC = 0.8  # fwhm_eff, for what is not about seeing
 BINS = 6
 # GREAT3's range of the amplitude of the air's ξ+ of the distortion, to 30 s and a full mirror of 6.51 m.
 AIR = np.array([1e-4, 8e-4]) * (20 / 30) * (6.7 / (8.36 * np.sqrt(1 - 0.39257227)))
@@ -97,10 +103,6 @@ class Row(NamedTuple):
     figure: str
     limit: str
     met: bool | None = None
-
-
-def sharp(band: str, airmass: float = 1.0) -> Visit:
-    return replace(VISITS[band], fwhm_eff_arcsec=SEEING_ARCSEC, airmass=airmass)
 
 
 def lsst(rows: list[Row]) -> None:
