@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import galsim
 import numpy as np
@@ -17,6 +18,7 @@ from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 __all__ = [
     "VISITS",
+    "Row",
     "centroid",
     "fwhm_arcsec",
     "scale_arcsec",
@@ -30,6 +32,15 @@ __all__ = [
 VISITS = {v.band: v for v in sample_visits(np.random.default_rng(0), dict.fromkeys(BANDS, 1))}
 SEEING_ARCSEC = 0.8  # fwhm_eff, for what is not about seeing
 WEIGHT_ARCSEC = 0.75  # sigma of the Gaussian weight of R²
+
+
+class Row(NamedTuple):
+    """One line of the table; `met` is None where nothing is required."""
+
+    measure: str
+    figure: str
+    limit: str
+    met: bool | None = None
 
 
 def scale_arcsec(band: str) -> float:

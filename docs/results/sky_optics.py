@@ -12,13 +12,13 @@ import itertools
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from psf_measures import (
     VISITS,
+    Row,
     centroid,
     fwhm_arcsec,
     scale_arcsec,
@@ -28,6 +28,7 @@ from psf_measures import (
     template,
     template_fractions,
 )
+from scipy.special import j0
 from skysynergy.challenges import canvas
 from skysynergy.simulators.aberrations import draw_field_of_view
 from skysynergy.simulators.atmosphere import refraction_arcsec
@@ -94,15 +95,6 @@ TAIL = """
 
 ![Colours within a band](sky_optics_colour.png)
 """
-
-
-class Row(NamedTuple):
-    """One line of the table; `met` is None where nothing is required."""
-
-    measure: str
-    figure: str
-    limit: str
-    met: bool | None = None
 
 
 def lsst(rows: list[Row]) -> None:
