@@ -178,7 +178,7 @@ def space(rows: list[Row]) -> None:
             abs(with_pixel - 0.17) < 0.005,
         )
     )
-    rows.append(Row("VIS: ellipticity |g|", f"{np.hypot(*shape(psf)[:2]):.1e}", "round by design"))
+    rows.append(Row("VIS: ellipticity |g|", f"{np.hypot(*shape(psf)[:2]):.0e}", "round by design"))
     rows.append(Row("VIS: R²", f"{square_size('VIS', psf.astype(float)):.4f} square arcsec", ""))
     for band in ("VIS", "Y", "J", "H"):
         survey = SURVEYS[BANDS[band].survey]
@@ -323,10 +323,8 @@ def gallery() -> Figure:
         ax.set_title(f"{band}: FWHM {width:.2f}″")
         ax.set_facecolor("black")
         reach = 4.0 if survey.name == "LSST" else 2.0
-        ax.set_xlim(-reach, reach)
-        ax.set_ylim(-reach, reach)
-    axes[1, 0].set_xlabel("x (arcsec)")
-    axes[1, 0].set_ylabel("y (arcsec)")
+        ax.set(xlim=(-reach, reach), ylim=(-reach, reach))
+    axes[1, 0].set(xlabel="x (arcsec)", ylabel="y (arcsec)")
     assert shown is not None
     figure.colorbar(shown, ax=axes, label="surface brightness over the peak", shrink=0.8)
     canvas.footnote(figure, "LSST: seeing of 0.8″ (fwhm_eff); FWHM without the pixel. Euclid: FWHM with it.")
