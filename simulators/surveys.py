@@ -166,10 +166,11 @@ SURVEYS: dict[str, Survey] = {s.name: s for s in (_LSST, _EUCLID_VIS, _EUCLID_NI
 # (zodiacal). NISP sky: medians in flight, Cuillandre et al. (2025, ERO) Table 2. LSST exposure: one 30 s
 # visit (surveycodex gives ten-year totals). VIS 565 s, NISP 112 s: Scaramella et al. (2022) sec. 4.1,
 # one of four dithers. LSST fwhm_eff: SMTN-002, fiducial at zenith; fwhm = 0.822 fwhm_eff + 0.052.
-# Euclid fwhm: of a star's image, pixel included: VIS 0.17" (Cropper et al. 2016), NISP that of our own PSF
-# (0.48" in stacked images, Cuillandre et al. 2025, Table 2, is widened by the stacking).
-# Euclid fwhm_eff: GalSim 2.8 images of an obscured Airy disk averaged over the curve, a
-# 0.10" Gaussian (optics, jitter, diffusion; it brings VIS to 0.166" with its pixel) and the pixel.
+# Euclid fwhm: of a star's image in our own PSFs (`optics`) with the pixel. VIS: 0.17" in Cropper et al.
+# (2016), 0.16" in flight (VIS processing of Q1, arXiv:2503.15303). NISP's 0.48" in stacked images
+# (Cuillandre et al. 2025, Table 2) are widened by the stacking. Euclid fwhm_eff: of our own PSFs with the
+# pixel: an obscured Airy disk, the mean over the band for a 5800 K star, and 0.10" of jitter and charge
+# diffusion.
 #          name  survey        curve         nm       zero     sky    s     fwhm   fwhm_eff
 _TABLE = (
     ("u", "LSST", "lsst2023-u", 374.570, 26.4622, 22.99, 30.0, 0.822 * 0.92 + 0.052, 0.92),
@@ -178,10 +179,10 @@ _TABLE = (
     ("i", "LSST", "lsst2023-i", 757.899, 28.1869, 20.48, 30.0, 0.822 * 0.80 + 0.052, 0.80),
     ("z", "LSST", "lsst2023-z", 869.113, 27.8012, 19.60, 30.0, 0.822 * 0.78 + 0.052, 0.78),
     ("y", "LSST", "lsst2023-y", 976.689, 26.8265, 18.61, 30.0, 0.822 * 0.76 + 0.052, 0.76),
-    ("VIS", "EUCLID_VIS", "Euclid-VIS", 750.637, 25.9202, 22.3203, 565.0, 0.17, 0.240),
-    ("Y", "EUCLID_NISP", "Euclid-Y", 1089.014, 24.9858, 22.1, 112.0, 0.330, 0.410),
-    ("J", "EUCLID_NISP", "Euclid-J", 1379.127, 25.1687, 22.2, 112.0, 0.334, 0.461),
-    ("H", "EUCLID_NISP", "Euclid-H", 1785.975, 25.1054, 22.3, 112.0, 0.366, 0.533),
+    ("VIS", "EUCLID_VIS", "Euclid-VIS", 750.637, 25.9202, 22.3203, 565.0, 0.167, 0.2385),
+    ("Y", "EUCLID_NISP", "Euclid-Y", 1089.014, 24.9858, 22.1, 112.0, 0.339, 0.404),
+    ("J", "EUCLID_NISP", "Euclid-J", 1379.127, 25.1687, 22.2, 112.0, 0.337, 0.452),
+    ("H", "EUCLID_NISP", "Euclid-H", 1785.975, 25.1054, 22.3, 112.0, 0.363, 0.520),
 )
 
 BANDS: dict[str, Band] = {row[0]: Band(row[0], code, *row[1:]) for code, row in enumerate(_TABLE)}
