@@ -13,7 +13,9 @@ import numpy as np
 
 from . import detectors
 from .cadence import Visit, attainable
-from .optics import effective_pixels, psf_image
+from .chromatic import bin_edges_nm, mixed, reference_fractions
+from .colours import photon_shares
+from .optics import chromatic_psfs, draw_position, effective_pixels, psf_image
 from .profiles import profiles_of
 from .randomness import generator
 from .rendering.galsim import render
@@ -30,7 +32,23 @@ ORIENTATIONS = np.array(
     [np.linalg.matrix_power(_TURN, k) @ mirror for mirror in (np.eye(2), _MIRROR) for k in range(4)]
 )
 
+# Against 40 bins, six leave 1e-3 of the size of a galaxy's PSF in VIS (docs/results/sky_optics.md).
+CHROMATIC_BINS = 6
+
 Renderer = Callable[..., np.ndarray]
+
+
+@dataclass(frozen=True)
+class Chromatic:
+    """The PSF of one exposure in bins of wavelength.
+
+    Attributes:
+        edges_nm: (k + 1) edges of the bins.
+        psfs: (k, py, px) one for each bin.
+    """
+
+    edges_nm: np.ndarray
+    psfs: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -41,6 +59,7 @@ class Observation:
         survey: the instrument.
         visits: (exposure) one for each exposure.
         psf: (exposure, py, px) without the pixel response, sum 1.
+        chromatic: for each exposure its `Chromatic` PSFs, or None where one PSF serves all colours.
         backgrounds: (exposure) noise of empty pixels.
         orientation: (exposure, 2, 2) how the detector lies on the sky, determinant ±1.
     """
@@ -48,6 +67,7 @@ class Observation:
     survey: Survey
     visits: tuple[Visit, ...]
     psf: np.ndarray
+    chromatic: tuple[Chromatic | None, ...]
     backgrounds: tuple[detectors.Background, ...]
     orientation: np.ndarray
 
@@ -86,25 +106,43 @@ def pixels_across(width_arcsec: float, survey: Survey) -> int:
     return round(width_arcsec / survey.pixel_arcsec)
 
 
-def prepare(secret: bytes, split: int, field: int, visits: Sequence[Visit]) -> dict[str, Observation]:
-    """PSF, depth and orientation of every visit of a field, by name of the survey."""
+def prepare(
+    secret: bytes, split: int, field: int, visits: Sequence[Visit], *, chromatic: Sequence[str] = ()
+) -> dict[str, Observation]:
+    """PSF, depth and orientation of every visit of a field, by name of the survey.
+
+    Arguments:
+        secret, split, field: name the streams of random numbers.
+        visits: of the field.
+        chromatic: bands whose PSF depends on wavelength, refraction of the air included.
+    """
     observations = {}
     for survey in SURVEYS.values():
         chosen = tuple(visit for visit in visits if BANDS[visit.band].survey == survey.name)
         if not chosen:
             continue
-        seen, psfs, turns = [], [], []
+        seen, psfs, colours, turns = [], [], [], []
         for index, visit in enumerate(chosen):
             code = list(SURVEYS).index(survey.name)
             rng = generator(secret, "optics", split, field, code, index)
-            psf = psf_image(visit, rng)
+            place = draw_position(generator(secret, "position", split, field, code, index))
+            psf, coloured = psf_image(visit, rng, place), None
+            if visit.band in chromatic:
+                edges = bin_edges_nm(visit.band, CHROMATIC_BINS)
+                again = generator(secret, "optics", split, field, code, index)
+                coloured = Chromatic(edges, chromatic_psfs(visit, again, edges, place))
+                # What the store holds is the PSF of the reference star.
+                psf = mixed(coloured.psfs, reference_fractions(visit.band, edges)).astype(np.float32)
+                psf /= psf.sum()
             psfs.append(psf)
+            colours.append(coloured)
             seen.append(attainable(visit, effective_pixels(psf, survey.psf_oversampling)))
             turns.append(ORIENTATIONS[rng.integers(len(ORIENTATIONS))])
         observations[survey.name] = Observation(
             survey=survey,
             visits=tuple(seen),
             psf=np.stack(psfs),
+            chromatic=tuple(colours),
             backgrounds=tuple(detectors.background(v, p) for v, p in zip(seen, psfs, strict=True)),
             orientation=np.stack(turns),
         )
@@ -134,32 +172,40 @@ def expose(
     size = pixels_across(width_arcsec, survey)
     code = list(SURVEYS).index(survey.name)
     profiles = profiles_of(sources)
-    images, lights, masks, maps, positions, fractions = [], [], [], [], [], []
+    exposed, lights, masks, maps, positions, fractions = [], [], [], [], [], []
     for index, visit in enumerate(observation.visits):
         noise = observation.backgrounds[index]
         dither = generator(secret, "dither", *indices, code, index).uniform(-0.5, 0.5, 2)
         wcs = np.column_stack([observation.orientation[index] / survey.pixel_arcsec, (size - 1) / 2 + dither])
-        light = renderer(
-            profiles,
-            profiles.flux[:, BANDS[visit.band].code],
-            psf=observation.psf[index],
-            psf_oversampling=survey.psf_oversampling,
-            wcs=wcs,
-            shape=(size, size),
-            sigma=noise.sigma,
-        )
+        flux, coloured = profiles.flux[:, BANDS[visit.band].code], observation.chromatic[index]
+        images = [(observation.psf[index], flux)]
+        if coloured is not None:
+            shares = photon_shares(sources, profiles, visit.band, coloured.edges_nm)
+            images = [(psf, flux * share) for psf, share in zip(coloured.psfs, shares.T, strict=True)]
+        light = np.zeros((size, size))
+        for psf, amount in images:
+            shines = amount > 0
+            light += renderer(
+                profiles[shines],
+                amount[shines],
+                psf=psf,
+                psf_oversampling=survey.psf_oversampling,
+                wcs=wcs,
+                shape=(size, size),
+                sigma=noise.sigma,
+            )
         normals = generator(secret, "noise", *indices, code, index).standard_normal((size, size))
         image = detectors.add_noise(light, noise, normals)
         mask = detectors.saturated(image, noise)
         position = np.stack([sources.x, sources.y], axis=-1) @ wcs[:, :2].T + wcs[:, 2]
-        images.append(image)
+        exposed.append(image)
         lights.append(light)
         masks.append(mask)
         maps.append(wcs)
         positions.append(position)
         fractions.append(_masked_fraction(mask, position, visit.fwhm_arcsec / survey.pixel_arcsec))
     return Exposures(
-        image=np.stack(images),
+        image=np.stack(exposed),
         light=np.stack(lights),
         mask=np.stack(masks),
         wcs=np.stack(maps),

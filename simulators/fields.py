@@ -30,7 +30,7 @@ def observe(sky: Sky, secret: bytes, split: int, number: int) -> dict[str, Obser
     """The visits of a field and what they share, by name of the survey."""
     condensed = {b: sky.condensed if BANDS[b].survey == "LSST" else 1 for b in sky.visits}
     visits = sample_visits(generator(secret, "visits", split, number), sky.visits, condensed=condensed)
-    return prepare(secret, split, number, visits)
+    return prepare(secret, split, number, visits, chromatic=sky.chromatic)
 
 
 def draw_sources(sky: Sky, secret: bytes, split: int, scene: int) -> Sources:

@@ -29,6 +29,7 @@ __all__ = [
     "draw_morphology",
     "kind_fractions",
     "nearest_sersic",
+    "part_shares",
 ]
 
 DISK, BULGE = 0, 1
@@ -221,13 +222,21 @@ def component_flux(parts: NDArray[np.float64], bulge_fraction: NDArray[np.float6
     Returns:
         (n, 2, 10) nJy of disk and bulge, which add up to the parts; the bulge's share in i is as asked.
     """
+    taken = part_shares(parts, bulge_fraction)[:, :, None]
+    return np.stack([(parts * (1.0 - taken)).sum(axis=1), (parts * taken).sum(axis=1)], axis=1)
+
+
+def part_shares(parts: NDArray[np.float64], bulge_fraction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the bulge takes of the young and of the old part of the spectrum: (n, 2), from 0 to 1.
+
+    Arguments are those of `component_flux`.
+    """
     i = BANDS["i"].code
     young, old = parts[:, 0, i], parts[:, 1, i]
     wanted = bulge_fraction * (young + old)
     of_old = np.minimum(wanted / np.where(old > 0, old, np.inf), 1.0)
     of_young = np.clip((wanted - of_old * old) / np.where(young > 0, young, np.inf), 0.0, 1.0)
-    taken = np.stack([of_young, of_old], axis=1)[:, :, None]
-    return np.stack([(parts * (1.0 - taken)).sum(axis=1), (parts * taken).sum(axis=1)], axis=1)
+    return np.stack([of_young, of_old], axis=1)
 
 
 def nearest_sersic(sersic_n: ArrayLike) -> NDArray[np.float64]:

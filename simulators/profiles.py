@@ -23,6 +23,7 @@ class Profiles:
 
     Attributes:
         source: index of the source that each belongs to.
+        component: whether it is of the disk (0, knots too) or the bulge (1).
         x, y: centre, arcsec from the centre of the scene.
         half_light_arcsec: circularised half-light radius; 0 for a point.
         sersic_n: Sersic index; of no meaning for a point.
@@ -31,6 +32,7 @@ class Profiles:
     """
 
     source: NDArray[np.int64]
+    component: NDArray[np.int64]
     x: NDArray[np.float64]
     y: NDArray[np.float64]
     half_light_arcsec: NDArray[np.float64]
@@ -63,6 +65,7 @@ def profiles_of(sources: Sources) -> Profiles:
 
     return Profiles(
         source=both(source, owner),
+        component=both(component, np.full(len(owner), DISK)),
         x=both(sources.x[source], sources.x[owner] + offset.real),
         y=both(sources.y[source], sources.y[owner] + offset.imag),
         half_light_arcsec=both(sources.half_light_arcsec[source, component], zero),

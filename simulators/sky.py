@@ -30,6 +30,7 @@ class Sky:
         width_arcsec: of a scene, a multiple of 0.6.
         content: what lies on the sky.
         lens: how the shear of a source depends on its redshift; None for one shear for all.
+        chromatic: bands whose PSF depends on the colour of the source, such as ``("u", "g", "VIS")``.
         shear_range: smallest and largest |g|; the direction is free.
         partners: every second scene is the one before it turned by 90 degrees, which cancels
             shape noise; for the harness, never for a released split.
@@ -42,6 +43,7 @@ class Sky:
     width_arcsec: float = 19.2
     content: Content = NATURAL
     lens: Slices | ThinLens | None = None
+    chromatic: tuple[str, ...] = ()
     shear_range: tuple[float, float] = (0.01, 0.05)
     partners: bool = False
 
@@ -56,6 +58,9 @@ class Sky:
             find_band(name)
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
                 raise ValueError(f"count of {name} visits is {count!r}: it has to be a positive integer")
+        unseen = [name for name in self.chromatic if find_band(name).name not in self.visits]
+        if unseen:
+            raise ValueError(f"chromatic names {' '.join(unseen)}, but there are no visits in it")
         if not 0 <= self.shear_range[0] <= self.shear_range[1] < 1:
             raise ValueError(f"shear_range is 0 <= smallest <= largest < 1, not {self.shear_range}")
         if self.partners and self.scenes_per_field % 2:

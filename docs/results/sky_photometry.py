@@ -11,6 +11,7 @@ redshift. Half a minute.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import sys
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ def summary(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
 def compare(data: Catalogue, ours: Catalogue) -> tuple[NDArray[np.float64], ...]:
     """Per bin of redshift and colour: both medians, both scatters: 4 of (bins, 5)."""
     rows = []
-    for low, high in zip(Z_EDGES[:-1], Z_EDGES[1:], strict=True):
+    for low, high in itertools.pairwise(Z_EDGES):
         rows.append(
             [
                 part
@@ -133,7 +134,7 @@ def table(data: Catalogue, ours: Catalogue, i_h: NDArray[np.float64]) -> str:
         "within 0.05",
         abs(medians[0] - medians[1]) <= 0.05,
     )
-    for low, high in zip(I_EDGES[:-1], I_EDGES[1:], strict=True):
+    for low, high in itertools.pairwise(I_EDGES):
         a, b = (c.z[(c.mag[:, 3] >= low) & (c.mag[:, 3] < high)] for c in (data, ours))
         distance = ks_2samp(a, b).statistic
         chance = 0.87 / np.sqrt(len(a))
@@ -176,7 +177,7 @@ def colour_figure(data: Catalogue, ours: Catalogue, i_h: NDArray[np.float64]) ->
     for panel, (blue, red) in zip(panels, COLOURS, strict=False):
         for catalogue, colour, name in ((data, "blue", "DC2"), (ours, "vermillion", "ours")):
             middles, ranges = [], []
-            for low, high in zip(edges[:-1], edges[1:], strict=True):
+            for low, high in itertools.pairwise(edges):
                 inside = (catalogue.z >= low) & (catalogue.z < high)
                 low16, middle, high84 = np.percentile(colours(catalogue.mag)[inside, blue], [16, 50, 84])
                 middles.append(middle)
@@ -190,7 +191,7 @@ def colour_figure(data: Catalogue, ours: Catalogue, i_h: NDArray[np.float64]) ->
     low16, middle, high84 = np.transpose(
         [
             np.percentile(i_h[(ours.z >= low) & (ours.z < high)], [16, 50, 84])
-            for low, high in zip(edges[:-1], edges[1:], strict=True)
+            for low, high in itertools.pairwise(edges)
         ]
     )
     centre = (edges[1:] + edges[:-1]) / 2
@@ -227,7 +228,7 @@ def redshift_figure(data: Catalogue, ours: Catalogue) -> Figure:
 HEAD = """# Redshifts and colours of the sky against cosmoDC2
 
 Written by `sky_photometry.py`. DC2 is the validation file of RAIL, {count:,} galaxies at i < 25.3 from which
-nothing was fitted; ours have its i magnitudes, {repeats} times each, and noise of ten years of LSST. Scatter is
+nothing was fitted; ours have its i magnitudes, {repeats} times each, and ten years of LSST noise. Scatter is
 half of the 16 to 84 % range, in bins of 0.25 in z; magnitudes fainter than {faintest} count as that.
 
 """
