@@ -36,7 +36,7 @@ LINE_SCATTER = 0.2
 # Median i - H of non-negative fits of 31 templates to DC2, by redshift, and how tightly it is held.
 I_H, I_H_SCATTER = ([0.25, 0.75, 1.25, 1.75, 2.5], [0.85, 1.23, 1.51, 1.49, 1.06]), 0.3
 # Least widths of the Gaussians, ln(1 + z) and magnitudes, and the widths that FEW galaxies always vote for.
-NARROWEST, USUAL, FEW = (0.02, 0.2), (0.05, 0.5), 1.0
+NARROWEST, USUAL, FEW = (0.02, 0.25), (0.05, 0.6), 2.0
 
 
 def read(path: Path) -> tuple[NDArray, NDArray, NDArray]:
@@ -119,11 +119,10 @@ def learn(z: NDArray, mag: NDArray, error: NDArray, count: int, rounds: int, see
     rng = np.random.default_rng(seed)
     flux, sigma = photometry(mag, error)
     place = np.stack([np.log1p(z), mag[:, 3]], axis=1)
-    # More of the rare: bright, near and far galaxies, of which the shares then take account.
-    density = np.histogram2d(*place.T, bins=12)
-    cell = [np.clip(np.digitize(place[:, a], density[a + 1]) - 1, 0, 11) for a in (0, 1)]
-    chance = density[0][cell[0], cell[1]] ** -0.4
-    chance *= np.where(mag[:, 0] < 90, 1.0, 0.3)
+    # Galaxies whose colours are well measured, and more of the near and the far, which are rare.
+    number, edges = np.histogram(place[:, 0], bins=15)
+    chance = number[np.clip(np.digitize(place[:, 0], edges) - 1, 0, 14)] ** -0.4
+    chance /= 1 + (error[:, 0] / 0.12) ** 2 + (error[:, 5] / 0.08) ** 2
     chosen = rng.choice(len(z), count, replace=False, p=chance / chance.sum())
     strength = 10 ** rng.normal(0, LINE_SCATTER, count)
     one = np.ones(1)
@@ -152,10 +151,10 @@ def learn(z: NDArray, mag: NDArray, error: NDArray, count: int, rounds: int, see
         square = (share.T @ (place[:, :, None] * place[:, None, :]).reshape(-1, 4)).reshape(-1, 2, 2)
         covariance = square - number[:, None, None] * mean[:, :, None] * mean[:, None, :]
         covariance = (covariance + FEW * prior) / (number + FEW)[:, None, None] + least
-        if step % 4 == 3 and step < rounds - 3:
+        if step % 3 == 2 and step < rounds - 3:
             for k in range(len(spectra)):
-                likely = np.argsort(share[:, k])[-60:]
-                likely = likely[share[likely, k] > 0.03]
+                likely = np.argsort(share[:, k])[-150:]
+                likely = likely[share[likely, k] > 0.02]
                 if len(likely) > 1:
                     sample = (z[likely], flux[likely], sigma[likely], share[likely, k])
                     spectra[k] = refit(*sample, strength[k], spectra[k])
@@ -181,7 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--spectra", type=int, default=700, help="how many to start with")
+    parser.add_argument("--spectra", type=int, default=400, help="how many to start with")
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
