@@ -35,8 +35,8 @@ KERNEL = 0.02
 LINE_SCATTER = 0.2
 # Median i - H of non-negative fits of 31 templates to DC2, by redshift, and how tightly it is held.
 I_H, I_H_SCATTER = ([0.25, 0.75, 1.25, 1.75, 2.5], [0.85, 1.23, 1.51, 1.49, 1.06]), 0.3
-# Least widths of the Gaussians, so that they are smooth: ln(1 + z) and magnitudes.
-NARROWEST = (0.035, 0.3)
+# Least widths of the Gaussians, ln(1 + z) and magnitudes, and the widths that FEW galaxies always vote for.
+NARROWEST, USUAL, FEW = (0.02, 0.25), (0.05, 0.6), 2.0
 
 
 def read(path: Path) -> tuple[NDArray, NDArray, NDArray]:
@@ -95,21 +95,23 @@ def model(coefficients: NDArray, strength: NDArray) -> NDArray:
 def likelihood(light: NDArray, z: NDArray, flux: NDArray, error: NDArray) -> NDArray:
     """(n, k) log probability of the colours of every galaxy with every spectrum."""
     below = np.minimum((z / Z_GRID[1]).astype(int), Z_GRID.size - 2)
-    right = (z / Z_GRID[1] - below)[:, None]
-    out = np.zeros((len(z), len(light)))
+    right = (z / Z_GRID[1] - below)[:, None].astype(np.float32)
+    sigma = error.astype(np.float32)
+    out = np.zeros((len(z), len(light)), dtype=np.float32)
     for band in (0, 1, 2, 4, 5):
-        table = light[..., band].T
+        table = light[..., band].T.astype(np.float32)
         expected = (1 - right) * table[below] + right * table[below + 1]
-        out -= 0.5 * ((flux[:, band, None] - expected) / error[:, band, None]) ** 2
+        out -= 0.5 * np.square((flux[:, band, None].astype(np.float32) - expected) / sigma[:, band, None])
     return out
 
 
 def gaussians(place: NDArray, weight: NDArray, mean: NDArray, covariance: NDArray) -> NDArray:
     """(n, k) log of share times Gaussian in (ln(1 + z), i)."""
-    inverse = np.linalg.inv(covariance)
-    apart = place[:, None] - mean[None]
-    distance = np.einsum("nki,kij,nkj->nk", apart, inverse, apart)
-    return np.log(weight + 1e-300) - 0.5 * distance - 0.5 * np.log(np.linalg.det(covariance))
+    var_z, cov, var_i = covariance[:, 0, 0], covariance[:, 0, 1], covariance[:, 1, 1]
+    determinant = var_z * var_i - cov**2
+    dz, di = (place[:, None, axis] - mean[None, :, axis] for axis in (0, 1))
+    distance = (var_i * dz**2 - 2 * cov * dz * di + var_z * di**2) / determinant
+    return np.log(weight) - 0.5 * distance - 0.5 * np.log(determinant)
 
 
 def learn(z: NDArray, mag: NDArray, error: NDArray, count: int, rounds: int, seed: int) -> NDArray:
@@ -117,11 +119,10 @@ def learn(z: NDArray, mag: NDArray, error: NDArray, count: int, rounds: int, see
     rng = np.random.default_rng(seed)
     flux, sigma = photometry(mag, error)
     place = np.stack([np.log1p(z), mag[:, 3]], axis=1)
-    # More of the rare: bright, near and far galaxies, of which the shares then take account.
-    density = np.histogram2d(*place.T, bins=12)
-    cell = [np.clip(np.digitize(place[:, a], density[a + 1]) - 1, 0, 11) for a in (0, 1)]
-    chance = density[0][cell[0], cell[1]] ** -0.4
-    chance *= np.where(mag[:, 0] < 90, 1.0, 0.3)
+    # Galaxies whose colours are well measured, and more of the near and the far, which are rare.
+    number, edges = np.histogram(place[:, 0], bins=15)
+    chance = number[np.clip(np.digitize(place[:, 0], edges) - 1, 0, 14)] ** -0.4
+    chance /= 1 + (error[:, 0] / 0.12) ** 2 + (error[:, 5] / 0.08) ** 2
     chosen = rng.choice(len(z), count, replace=False, p=chance / chance.sum())
     strength = 10 ** rng.normal(0, LINE_SCATTER, count)
     one = np.ones(1)
@@ -130,7 +131,7 @@ def learn(z: NDArray, mag: NDArray, error: NDArray, count: int, rounds: int, see
     )
     weight, mean = np.full(count, 1 / count), place[chosen].copy()
     covariance = np.tile(np.diag([0.15, 0.9]) ** 2, (count, 1, 1))
-    least = np.diag(np.square(NARROWEST))
+    least, prior = np.diag(np.square(NARROWEST)), np.diag(np.square(USUAL))
     for step in range(rounds):
         light = model(spectra, strength)
         logs = likelihood(light, z, flux, sigma) + gaussians(place, weight, mean, covariance)
@@ -147,15 +148,13 @@ def learn(z: NDArray, mag: NDArray, error: NDArray, count: int, rounds: int, see
         spectra, strength = spectra[keep], strength[keep]
         weight = number / number.sum()
         mean = share.T @ place / number[:, None]
-        apart = place[:, None] - mean[None]
-        covariance = np.einsum("nk,nki,nkj->kij", share, apart, apart)
-        # A few galaxies of the breadth of all keep the Gaussians of rare spectra sane.
-        prior = np.diag([0.08, 0.6]) ** 2
-        covariance = (covariance + 3 * prior) / (number + 3)[:, None, None] + least
-        if step % 4 == 3 and step < rounds - 4:
+        square = (share.T @ (place[:, :, None] * place[:, None, :]).reshape(-1, 4)).reshape(-1, 2, 2)
+        covariance = square - number[:, None, None] * mean[:, :, None] * mean[:, None, :]
+        covariance = (covariance + FEW * prior) / (number + FEW)[:, None, None] + least
+        if step % 3 == 2 and step < rounds - 3:
             for k in range(len(spectra)):
-                likely = np.argsort(share[:, k])[-60:]
-                likely = likely[share[likely, k] > 0.03]
+                likely = np.argsort(share[:, k])[-150:]
+                likely = likely[share[likely, k] > 0.02]
                 if len(likely) > 1:
                     sample = (z[likely], flux[likely], sigma[likely], share[likely, k])
                     spectra[k] = refit(*sample, strength[k], spectra[k])
@@ -181,8 +180,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--spectra", type=int, default=500, help="how many to start with")
-    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--spectra", type=int, default=400, help="how many to start with")
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     data = Path(os.environ.get("SKYSYNERGY_TEST_DATA", ROOT.parent / "shared" / "data"))

@@ -11,10 +11,10 @@ redshift. Half a minute.
 from __future__ import annotations
 
 import argparse
-import itertools
 import os
 import sys
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -106,7 +106,7 @@ def summary(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
 def compare(data: Catalogue, ours: Catalogue) -> tuple[NDArray[np.float64], ...]:
     """Per bin of redshift and colour: both medians, both scatters: 4 of (bins, 5)."""
     rows = []
-    for low, high in itertools.pairwise(Z_EDGES):
+    for low, high in pairwise(Z_EDGES):
         rows.append(
             [
                 part
@@ -120,7 +120,7 @@ def compare(data: Catalogue, ours: Catalogue) -> tuple[NDArray[np.float64], ...]
 
 def table(data: Catalogue, ours: Catalogue, i_h: NDArray[np.float64]) -> str:
     """The page's tables."""
-    rng = np.random.default_rng(2)
+    rng, trained = np.random.default_rng(2), dc2("training")
     lines = ["| measure | figure | limit | met |", "|---|---|---|---|"]
 
     def row(name: str, figure: str, limit: str, met: bool) -> None:
@@ -134,13 +134,13 @@ def table(data: Catalogue, ours: Catalogue, i_h: NDArray[np.float64]) -> str:
         "within 0.05",
         abs(medians[0] - medians[1]) <= 0.05,
     )
-    for low, high in itertools.pairwise(I_EDGES):
+    for low, high in pairwise(I_EDGES):
         a, b = (c.z[(c.mag[:, 3] >= low) & (c.mag[:, 3] < high)] for c in (data, ours))
         distance = ks_2samp(a, b).statistic
-        chance = 0.87 / np.sqrt(len(a))
+        fitted = trained.z[(trained.mag[:, 3] >= low) & (trained.mag[:, 3] < high)]
         row(
-            f"p(z), {low:g} < i < {high:g}: KS ({len(a):,} of DC2, chance alone about {chance:.3f})",
-            f"{distance:.3f}",
+            f"p(z), {low:g} < i < {high:g}: KS ({len(a):,} of DC2)",
+            f"{distance:.3f} (DC2's own files: {ks_2samp(a, fitted).statistic:.3f})",
             "0.05",
             bool(distance <= 0.05),
         )
@@ -177,7 +177,7 @@ def colour_figure(data: Catalogue, ours: Catalogue, i_h: NDArray[np.float64]) ->
     for panel, (blue, red) in zip(panels, COLOURS, strict=False):
         for catalogue, colour, name in ((data, "blue", "DC2"), (ours, "vermillion", "ours")):
             middles, ranges = [], []
-            for low, high in itertools.pairwise(edges):
+            for low, high in pairwise(edges):
                 inside = (catalogue.z >= low) & (catalogue.z < high)
                 low16, middle, high84 = np.percentile(colours(catalogue.mag)[inside, blue], [16, 50, 84])
                 middles.append(middle)
@@ -191,7 +191,7 @@ def colour_figure(data: Catalogue, ours: Catalogue, i_h: NDArray[np.float64]) ->
     low16, middle, high84 = np.transpose(
         [
             np.percentile(i_h[(ours.z >= low) & (ours.z < high)], [16, 50, 84])
-            for low, high in itertools.pairwise(edges)
+            for low, high in pairwise(edges)
         ]
     )
     centre = (edges[1:] + edges[:-1]) / 2
@@ -228,8 +228,9 @@ def redshift_figure(data: Catalogue, ours: Catalogue) -> Figure:
 HEAD = """# Redshifts and colours of the sky against cosmoDC2
 
 Written by `sky_photometry.py`. DC2 is the validation file of RAIL, {count:,} galaxies at i < 25.3 from which
-nothing was fitted; ours have its i magnitudes, {repeats} times each, and ten years of LSST noise. Scatter is
-half of the 16 to 84 % range, in bins of 0.25 in z; magnitudes fainter than {faintest} count as that.
+nothing was fitted; ours have its i magnitudes, {repeats} times each, and noise of ten years of LSST.
+Scatter is half of the 16 to 84 % range, in bins of 0.25 in z; magnitudes fainter than {faintest} count as that.
+KS of DC2's own two files stands beside ours: large-scale structure makes even these differ.
 
 """
 

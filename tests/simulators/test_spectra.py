@@ -6,12 +6,15 @@ from skysynergy.simulators import spectra
 from skysynergy.simulators.spectra import (
     TEMPLATES,
     Z_MAX,
+    band_fractions,
+    flux_parts,
     fluxes,
     igm_transmission,
     synthetic_flux,
     template_fluxes,
 )
 from skysynergy.simulators.surveys import BANDS, flux_from_mag
+from skysynergy.simulators.templates import elements, library
 
 LIGHT_SPEED = 2.99792458e18  # Angstrom/s
 WAVELENGTH = np.linspace(2000, 23000, 20000)
@@ -168,3 +171,83 @@ def test_a_template_without_light_in_i_is_refused(monkeypatch):
     monkeypatch.setattr(spectra, "_template", lambda name: (wavelength, np.array([0.0, 0.0, 1.0, 1.0])))
     with pytest.raises(ArithmeticError, match=r"template E has no light in i at z=0\.00"):
         template_fluxes.__wrapped__()
+
+
+def _ours(n, seed=1):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, len(library()), n), rng.uniform(0, 3, n), rng.uniform(18, 28, n)
+
+
+def test_both_parts_together_have_the_magnitude():
+    spectrum, z, mag = _ours(500)
+    flux = flux_parts(spectrum, z, mag)
+    assert flux.shape == (500, 2, 10) and np.all(flux >= 0)
+    np.testing.assert_allclose(flux[:, :, BANDS["i"].code].sum(axis=1), flux_from_mag(mag), rtol=1e-9)
+    assert np.all(flux.sum(axis=1) > 0)
+
+
+@pytest.mark.parametrize("band", ["u", "g", "y", "VIS", "H"])
+def test_parts_are_those_of_one_spectrum_integrated_alone(band):
+    z, index = 1.2, 5
+    observed = elements().wavelength * (1 + z)
+    light = library().rest_spectrum(index) * igm_transmission(observed, z)
+    # Finer than the band's own cells, as lines are narrow.
+    wavelength = np.linspace(2800, 23500, 100_000)
+    fine = np.stack([np.interp(wavelength, observed, part) for part in light])
+    alone = synthetic_flux(wavelength, fine, band) / synthetic_flux(wavelength, fine, "i").sum()
+    ours = flux_parts([index], [z], [31.4])[0, :, BANDS[band].code]
+    np.testing.assert_allclose(ours, alone, rtol=5e-3, atol=1e-6)
+
+
+def test_flux_is_linear_between_redshifts():
+    low, middle, high = (flux_parts([7], [z], [31.4])[0] for z in (1.00, 1.01, 1.02))
+    np.testing.assert_allclose(middle, (low + high) / 2)
+    assert flux_parts([0], [Z_MAX], [31.4]).shape == (1, 2, 10)
+
+
+@pytest.mark.parametrize("band", ["g", "VIS"])
+def test_fractions_of_a_band_are_its_photons(band):
+    z, index = 0.7, 11
+    edges = np.array([550.0, 650.0, 750.0, 950.0]) if band == "VIS" else np.array([380.0, 450.0, 500.0, 580.0])
+    ours = band_fractions([index], [z], band, edges)[0]
+    observed, response = spectra._curve(band)
+    rest = observed / (1 + z)
+    photons = observed * response * igm_transmission(observed, z)
+    for part, light in enumerate(library().rest_spectrum(index)):
+        detected = photons * np.interp(rest, elements().wavelength, light)
+        if detected.sum() > 0:
+            counted, _ = np.histogram(observed / 10, [0.0, *edges[1:-1], 1e5], weights=detected)
+            np.testing.assert_allclose(ours[part], counted / counted.sum(), atol=2e-3)
+
+
+def test_fractions_add_up_and_red_galaxies_are_red():
+    spectrum, z, _ = _ours(300)
+    fractions = band_fractions(spectrum, z, "u", [320, 350, 380, 400])
+    assert fractions.shape == (300, 2, 3)
+    assert np.all(fractions >= 0)
+    np.testing.assert_allclose(fractions.sum(axis=2), 1.0)
+    vis = band_fractions(spectrum, np.full(300, 0.3), "VIS", [550, 700, 900]).mean(axis=0)
+    assert vis[1, 1] > vis[0, 1] + 0.02
+    # Far beyond the Lyman limit in u: still fractions.
+    np.testing.assert_allclose(band_fractions([0], [Z_MAX], "u", [320, 350, 400]).sum(axis=2), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([10_000], [1.0], [20.0]), "a spectrum is an integer"),
+        (([0.5], [1.0], [20.0]), "a spectrum is an integer"),
+        (([0], [5.1], [20.0]), "redshift 0 to 5"),
+        (([0, 1], [1.0], [20.0]), "one length"),
+    ],
+)
+def test_what_is_off_the_library_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        flux_parts(*arguments)
+
+
+def test_edges_and_bands_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match="increasing"):
+        band_fractions([0], [1.0], "g", [500, 400])
+    with pytest.raises(ValueError, match="no band"):
+        band_fractions([0], [1.0], "w", [400, 500])
