@@ -4,15 +4,15 @@ Two lists: ``lsst`` is made from the LSST exposures alone, ``joint`` from those 
 Both are peaks of matched-filter detection images (`detection_image`) that rise above a threshold
 and stand out from their neighbours (`peaks`). Nothing that is truth goes into a list.
 
-The truth side then gives each source to the nearest detection within the LSST PSF's footprint. Of
-the sources that a detection has, the one with the largest true i flux is the dominant one, which
-questions are about; the others are hidden.
+The truth side then gives each source to a detection: to the nearest within the LSST PSF's footprint,
+else to the one in whose pixels it lies. Of the first kind the source with the largest true i flux
+is the dominant one, which questions are about; all others are hidden.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -49,9 +49,8 @@ INNER_MARGIN_ARCSEC = 1.8
 # PASJ 70, S5, section 4.7.1, on the image smoothed by the PSF).
 THRESHOLD = 5.0
 # A footprint ends here. A peak is split off if it rises above the saddle by this many times the
-# noise and by this part of the saddle: our choice, so that hardly a galaxy is listed twice. What
-# stands alone at the threshold rises by as much.
-FLOOR, PROMINENCE, CONTRAST = 2.0, 3.0, 0.03
+# noise and by this part of the saddle: our choice, so that hardly a galaxy is listed twice.
+FLOOR, PROMINENCE, CONTRAST = 2.0, 2.5, 0.03
 # A detection on the sum of the surveys that lies within this many FWHM of its PSF from one that VIS
 # sees is the same one: our choice.
 SAME_WITHIN_FWHM = 1.0
@@ -76,18 +75,36 @@ class Detections:
         x, y: arcsec from the centre of the scene.
         snr: signal-to-noise of a point source there.
         flux: nJy of a point source there, averaged over the bands by inverse variance.
+        segment: (ny, nx) index of the detection that each pixel of the detection image belongs to, -1
+            for none.
+        pixel_arcsec: of the segments; their middle is the scene's.
     """
 
     x: np.ndarray
     y: np.ndarray
     snr: np.ndarray
     flux: np.ndarray
+    segment: np.ndarray
+    pixel_arcsec: float
 
     def __len__(self) -> int:
         return len(self.x)
 
-    def __getitem__(self, index: slice | np.ndarray) -> Detections:
-        return Detections(**{field.name: getattr(self, field.name)[index] for field in fields(self)})
+    def chosen(self, keep: np.ndarray) -> Detections:
+        """Those for which (n,) `keep` is true, with segments counted anew."""
+        number = np.append(np.where(keep, np.cumsum(keep) - 1, -1), -1)
+        columns = (values[keep] for values in (self.x, self.y, self.snr, self.flux))
+        return Detections(*columns, number[self.segment], self.pixel_arcsec)
+
+    def segment_at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Index of the detection whose pixels hold each position, arcsec; -1 for none."""
+        column, row = (
+            np.round(np.asarray(axis) / self.pixel_arcsec + (size - 1) / 2).astype(int)
+            for axis, size in zip((x, y), self.segment.shape[::-1], strict=True)
+        )
+        ny, nx = self.segment.shape
+        inside = (column >= 0) & (column < nx) & (row >= 0) & (row < ny)
+        return np.where(inside, self.segment[np.where(inside, row, 0), np.where(inside, column, 0)], -1)
 
 
 @dataclass(frozen=True)
@@ -137,9 +154,10 @@ def detect(
     x, y = image.arcsec(found.x), image.arcsec(found.y)
     weight = image.weight[np.round(found.y).astype(int), np.round(found.x).astype(int)]
     half = len(snr) * image.pixel_arcsec / 2 - margin_arcsec
-    return Detections(x, y, found.height, found.height / np.sqrt(weight))[
-        np.maximum(np.abs(x), np.abs(y)) <= half
-    ]
+    everywhere = Detections(
+        x, y, found.height, found.height / np.sqrt(weight), found.segment, image.pixel_arcsec
+    )
+    return everywhere.chosen(np.maximum(np.abs(x), np.abs(y)) <= half)
 
 
 def detection_images(
@@ -156,7 +174,7 @@ def detection_lists(images: Mapping[str, DetectionImage]) -> dict[str, Detection
     what the sum of all surveys shows where VIS sees nothing: Euclid's resolution where there is
     light for it, the depth of both elsewhere.
     """
-    nothing = Detections(*np.zeros((4, 0)))
+    nothing = Detections(*np.zeros((4, 0)), np.full((1, 1), -1), 1.0)
     lists = {"lsst": detect(images["LSST"]) if "LSST" in images else nothing, "joint": nothing}
     if set(images) - {"LSST"}:
         everything = add_images(list(images.values()))
@@ -164,12 +182,19 @@ def detection_lists(images: Mapping[str, DetectionImage]) -> dict[str, Detection
         if "EUCLID_VIS" in images:
             sharp = detect(images["EUCLID_VIS"])
             distance, _ = _nearest(lists["joint"], sharp)
-            others = lists["joint"][distance > SAME_WITHIN_FWHM * everything.fwhm_arcsec]
-            columns = [
-                np.concatenate([getattr(part, f.name) for part in (sharp, others)]) for f in fields(sharp)
-            ]
-            lists["joint"] = Detections(*columns)
+            others = lists["joint"].chosen(distance > SAME_WITHIN_FWHM * everything.fwhm_arcsec)
+            lists["joint"] = _both(sharp, others)
     return lists
+
+
+def _both(first: Detections, second: Detections) -> Detections:
+    """Two lists on one grid in one; pixels that both claim stay with the first."""
+    columns = [
+        np.concatenate([getattr(d, name) for d in (first, second)]) for name in ("x", "y", "snr", "flux")
+    ]
+    further = np.where(second.segment >= 0, second.segment + len(first), -1)
+    segment = np.where(first.segment >= 0, first.segment, further)
+    return Detections(*columns, segment, first.pixel_arcsec)
 
 
 def match(
@@ -180,9 +205,10 @@ def match(
 ) -> Matches:
     """Which sources are behind which detection.
 
-    The footprint of the LSST PSF is a circle whose radius is its FWHM: two points nearer to each other
-    are seen as one. A source belongs to the nearest detection if it lies in that one's footprint;
-    sources that are together far too faint for what was measured explain nothing.
+    The footprint of the LSST PSF is a circle whose radius is its FWHM: two points nearer to each
+    other are seen as one. A source belongs to the nearest detection if it lies in that one's
+    footprint, and else to the detection in whose segment it lies. Sources that are together far too
+    faint for what was measured explain nothing.
 
     Arguments:
         detections: (n) of one list.
@@ -195,25 +221,26 @@ def match(
     if not 0 < fwhm_arcsec < np.inf:
         raise ValueError(f"the FWHM of the PSF must be positive, not {fwhm_arcsec} arcsec")
     distance, nearest = _nearest(sources, detections)
-    belongs = distance <= fwhm_arcsec
-    flux = sources.flux[:, BANDS["i"].code]
-    brightest = sources.flux.max(axis=1)
+    close = distance <= fwhm_arcsec
+    detection = np.where(close, nearest, detections.segment_at(sources.x, sources.y))
+    flux, brightest = sources.flux[:, BANDS["i"].code], sources.flux.max(axis=1, initial=0)
     dominant = np.full(len(detections), -1)
     n_hidden = np.zeros(len(detections), dtype=int)
     hidden_fraction = np.zeros(len(detections))
     ambiguous = np.zeros(len(detections), dtype=bool)
     for d in range(len(detections)):
-        own = np.flatnonzero(belongs & (nearest == d))
-        if brightest[own].sum() < LEAST_SHARE * detections.flux[d]:
-            belongs[own] = False
+        own = detection == d
+        near = np.flatnonzero(own & close)
+        if brightest[near].sum() < LEAST_SHARE * detections.flux[d]:
+            detection[own] = -1
             continue
-        own = own[np.argsort(-flux[own], kind="stable")]
-        ratio = flux[own[1:]] / flux[own[0]]
-        dominant[d] = own[0]
+        dominant[d] = near[np.argmax(flux[near])]
+        own[dominant[d]] = False
+        ratio = flux[own] / flux[dominant[d]]
         n_hidden[d] = np.sum(ratio > HIDDEN_RATIO)
         hidden_fraction[d] = ratio.sum() / (1 + ratio.sum())
         ambiguous[d] = np.any(ratio > AMBIGUOUS_RATIO)
-    return Matches(dominant, n_hidden, hidden_fraction, ambiguous, np.where(belongs, nearest, -1))
+    return Matches(dominant, n_hidden, hidden_fraction, ambiguous, detection)
 
 
 def detection_tables() -> tuple[Table, Table, dict[str, Column]]:

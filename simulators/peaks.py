@@ -86,8 +86,8 @@ def find_peaks(
     footprints, _ = ndimage.label(above, np.ones((3, 3)))
     dx, dy = _vertex(image, x - 1, y - 1)
     return Peaks(
-        x=x - 1 + dx,
-        y=y - 1 + dy,
+        x=np.clip(x - 1 + dx, 0, image.shape[1] - 1),
+        y=np.clip(y - 1 + dy, 0, image.shape[0] - 1),
         height=heights[chosen],
         footprint=footprints[y - 1, x - 1],
         segment=segment[1:-1, 1:-1],
