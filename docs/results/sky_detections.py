@@ -1,10 +1,11 @@
 """What the lists of detections hold and hide at ten-year depth: writes sky_detections.md and its figures.
 
     .venv/bin/python docs/results/sky_detections.py
-    .venv/bin/python docs/results/sky_detections.py --scenes 2
+    .venv/bin/python docs/results/sky_detections.py --scenes 1
 
-Wide scenes are drawn and observed to the depth of ten years in one LSST exposure for each band, at three
-values of the seeing, and with Euclid's dithers. Takes a few minutes on one core.
+Scenes of the sky of tier `full`, but 57.6 arcsec wide, are observed to the depth of ten years in one LSST
+exposure for each band, at three values of the seeing, and at the middle one by Euclid too. About two minutes
+for each scene asked for.
 """
 
 from __future__ import annotations
@@ -12,41 +13,43 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
 from skysynergy.challenges import canvas
 from skysynergy.challenges.tiers import TIERS
 from skysynergy.simulators.cadence import LSST_DEPTHS, Visit, sample_visits
+from skysynergy.simulators.detection_image import DetectionImage
 from skysynergy.simulators.detections import (
     AMBIGUOUS_RATIO,
+    FLOOR,
     HIDDEN_RATIO,
     INNER_MARGIN_ARCSEC,
+    THRESHOLD,
     Detections,
     Matches,
     detection_images,
     detection_lists,
     match,
 )
-from skysynergy.simulators.exposures import Exposures, Observation, expose, prepare
-from skysynergy.simulators.randomness import generator
-from skysynergy.simulators.scenes import Sources, draw_scene
-from skysynergy.simulators.surveys import BANDS, SURVEYS
+from skysynergy.simulators.exposures import Exposures, expose, prepare
+from skysynergy.simulators.fields import draw_sources, observe
+from skysynergy.simulators.scenes import Sources
+from skysynergy.simulators.surveys import AB_ZERO_POINT, BANDS, SURVEYS
 
 HERE = Path(__file__).parent
 SECRET = b"skysynergy detections 1"
-WIDTH_ARCSEC = 57.6
-SCENES = 4
+SCENES = 6
+SKY = replace(TIERS["full"].sky, width_arcsec=57.6)
 # FWHM_eff in i: 0.89 is the median of ten years, the others near the quartiles of single visits.
 SEEING_ARCSEC = (0.75, 0.89, 1.05)
 MEDIAN_SEEING = 0.89
 GOLD_I = 25.3
-FAINTEST_I = 27.5
 MAGNITUDES = np.array([20.0, 22.0, 23.0, 24.0, 24.5, 25.0, 25.5, 26.0, 26.5, 27.0, 27.5])
 LIMITS = (0.15, 0.30)
 COLOURS = {"lsst": canvas.COLOURS["orange"], "joint": canvas.COLOURS["blue"]}
@@ -57,57 +60,56 @@ class Scene:
     """One scene with its lists and what is behind them."""
 
     seeing: float
-    number: int
     sources: Sources
     exposures: dict[str, Exposures]
-    observations: dict[str, Observation]
+    images: dict[str, DetectionImage]
     lists: dict[str, Detections]
     matches: dict[str, Matches]
-    depth: dict[str, float]
-    fwhm: float
 
     @property
     def mag_i(self) -> np.ndarray:
-        return 31.4 - 2.5 * np.log10(np.maximum(self.sources.flux[:, BANDS["i"].code], 1e-9))
+        flux = self.sources.flux[:, BANDS["i"].code]
+        return AB_ZERO_POINT - 2.5 * np.log10(np.maximum(flux, 1e-9))
 
     @property
     def inner(self) -> np.ndarray:
         """Which sources lie where detections are asked about."""
         reach = np.maximum(np.abs(self.sources.x), np.abs(self.sources.y))
-        return reach <= WIDTH_ARCSEC / 2 - INNER_MARGIN_ARCSEC
+        return reach <= SKY.width_arcsec / 2 - INNER_MARGIN_ARCSEC
 
 
-def ten_year_visits(seeing_arcsec: float) -> list[Visit]:
+AREA_ARCMIN2 = ((SKY.width_arcsec - 2 * INNER_MARGIN_ARCSEC) / 60) ** 2
+
+
+def ten_year_visits(seeing_arcsec: float, *, euclid: bool) -> list[Visit]:
     """All visits of ten years in one exposure for each LSST band; two exposures for Euclid's four dithers."""
-    counts = TIERS["full"].sky.visits
     scale = seeing_arcsec / BANDS["i"].fwhm_eff_arcsec
     visits = []
     for name, (m5, _) in LSST_DEPTHS.items():
-        n = counts[name]
-        # Depth follows the seeing, and background noise averages down: 1.25 log10 of the visits.
+        n = SKY.visits[name]
+        # Background noise averages down, 1.25 log10 of the visits, and depth follows the seeing.
         m5 += 1.25 * math.log10(n) - 2.5 * math.log10(seeing_arcsec / MEDIAN_SEEING)
         visits.append(Visit(name, 60980.0, BANDS[name].fwhm_eff_arcsec * scale, m5, 1.2, n))
-    euclid = {"VIS": 2, "Y": 2, "J": 2, "H": 2}
-    return visits + sample_visits(np.random.default_rng(0), euclid, condensed=2)
+    dithers = {"VIS": 2, "Y": 2, "J": 2, "H": 2}
+    return visits + (sample_visits(np.random.default_rng(0), dithers, condensed=2) if euclid else [])
 
 
 def make(seeing: float, number: int, *, empty: bool = False) -> Scene:
     """Draw a scene, observe it, list and match; the same sources at every seeing."""
-    rng = generator(SECRET, "galaxies", 0, number)
-    sources = draw_scene(rng, width_arcsec=WIDTH_ARCSEC, i_limit=TIERS["full"].sky.i_limit)
-    if empty:
-        sources = sources[:0]
-    observations = prepare(SECRET, 0, number, ten_year_visits(seeing))
+    sources = draw_sources(SKY, SECRET, 0, number)
+    sources = sources[:0] if empty else sources
+    visits = ten_year_visits(seeing, euclid=seeing == MEDIAN_SEEING)
+    observations = prepare(SECRET, 0, number, visits)
+    indices = (int(empty), 0, number)
     exposures = {
-        name: expose(sources, seen, width_arcsec=WIDTH_ARCSEC, secret=SECRET, indices=(int(empty), 0, number))
+        name: expose(sources, seen, width_arcsec=SKY.width_arcsec, secret=SECRET, indices=indices)
         for name, seen in observations.items()
     }
     images = detection_images(exposures, observations)
     lists = detection_lists(images)
     fwhm = images["LSST"].fwhm_arcsec
     matches = {name: match(found, sources, fwhm_arcsec=fwhm) for name, found in lists.items()}
-    depth = {name: image.m5 for name, image in images.items()}
-    return Scene(seeing, number, sources, exposures, observations, lists, matches, depth, fwhm)
+    return Scene(seeing, sources, exposures, images, lists, matches)
 
 
 def proportion(yes: np.ndarray) -> tuple[float, float]:
@@ -143,11 +145,18 @@ def of_detections(scenes: Iterable[Scene], name: str) -> dict[str, np.ndarray]:
 
 
 def split_by_euclid(scene: Scene, name: str) -> np.ndarray:
-    """Whether two or more of the sources of each detection have a `joint` detection of their own."""
+    """Whether two or more of the sources of each detection have a `joint` detection of their own.
+
+    The second counts if it has a tenth of the flux of the dominant one.
+    """
+    belongs, dominant = scene.matches[name].detection, scene.matches[name].dominant
+    flux = scene.sources.flux[:, BANDS["i"].code]
     own = np.zeros(len(scene.sources), dtype=bool)
     own[scene.matches["joint"].dominant[scene.matches["joint"].dominant >= 0]] = True
-    belongs = scene.matches[name].detection
-    count = np.bincount(belongs[own & (belongs >= 0)], minlength=len(scene.lists[name]))
+    known = belongs >= 0
+    least = np.zeros(len(flux))
+    least[known] = HIDDEN_RATIO * flux[dominant[belongs[known]]]
+    count = np.bincount(belongs[own & known & (flux > least)], minlength=len(scene.lists[name]))
     return count >= 2
 
 
@@ -162,3 +171,307 @@ def of_sources(scenes: Iterable[Scene]) -> dict[str, np.ndarray]:
             columns.setdefault(name, []).append(own[scene.inner])
             columns.setdefault(f"{name} hidden", []).append((~own & (matched.detection >= 0))[scene.inner])
     return {key: np.concatenate(values) for key, values in columns.items()}
+
+
+def footprints(scenes: Iterable[Scene]) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """How the hidden sources of `lsst` depend on where they are looked for: name, magnitude, hidden."""
+    columns: dict[str, list[np.ndarray]] = {}
+    for scene in scenes:
+        image, found = scene.images["LSST"], scene.lists["lsst"]
+        kinds = {
+            "within one FWHM of the detection": np.full_like(found.segment, -1),
+            f"there, or in its pixels above {THRESHOLD:.0f} σ": np.where(
+                image.snr > THRESHOLD, found.segment, -1
+            ),
+            f"there, or in its pixels above {FLOOR:.0f} σ (the definition)": found.segment,
+        }
+        for kind, segment in kinds.items():
+            fwhm = image.fwhm_arcsec
+            matched = match(replace(found, segment=segment), scene.sources, fwhm_arcsec=fwhm)
+            real = matched.dominant >= 0
+            mag = np.where(real, scene.mag_i[np.where(real, matched.dominant, 0)], np.nan)
+            columns.setdefault(kind, []).append(np.stack([mag, matched.n_hidden > 0]))
+    return [(kind, *np.concatenate(parts, axis=1)) for kind, parts in columns.items()]
+
+
+def seconds_per_scene(tier: str) -> float:
+    """CPU time of the detection images and lists of one scene of a tier, the second of its field."""
+    sky = TIERS[tier].sky
+    observations, spent = observe(sky, SECRET, 0, 0), []
+    for scene in range(3):
+        sources = draw_sources(sky, SECRET, 0, scene)[:5]
+        exposures = {
+            name: expose(sources, seen, width_arcsec=sky.width_arcsec, secret=SECRET, indices=(0, 0, scene))
+            for name, seen in observations.items()
+        }
+        start = time.process_time()
+        lists = detection_lists(detection_images(exposures, observations))
+        for found in lists.values():
+            match(found, sources, fwhm_arcsec=0.8)
+        spent.append(time.process_time() - start)
+    return min(spent[1:])
+
+
+@canvas.drawn
+def blends(scene: Scene, count: int = 4, half_arcsec: float = 3.0) -> Figure:
+    """A few detections of `lsst` that hide most, in LSST i and in VIS."""
+    figure = Figure(figsize=(2.3 * count, 5.4), layout="constrained")
+    axes = figure.subplots(2, count)
+    found, matched = scene.lists["lsst"], scene.matches["lsst"]
+    mag = np.where(matched.dominant >= 0, scene.mag_i[np.maximum(matched.dominant, 0)], np.inf)
+    inside = np.maximum(np.abs(found.x), np.abs(found.y)) < SKY.width_arcsec / 2 - half_arcsec - 1
+    worth = np.where(inside & (mag < GOLD_I) & (mag > 22), matched.hidden_fraction, -1)
+    for column, d in enumerate(np.argsort(-worth)[:count]):
+        for row, (survey, code) in enumerate((("LSST", "i"), ("EUCLID_VIS", "VIS"))):
+            _cutout(axes[row, column], scene, survey, code, found.x[d], found.y[d], half_arcsec)
+        axes[0, column].set_title(
+            f"i = {mag[d]:.1f}, {matched.n_hidden[d]} hidden\n"
+            f"{100 * matched.hidden_fraction[d]:.0f} % of the flux hidden"
+        )
+    axes[0, 0].set_ylabel("LSST i\ny [arcsec]")
+    axes[1, 0].set_ylabel("Euclid VIS\ny [arcsec]")
+    for panel in axes[1]:
+        panel.set_xlabel("x [arcsec]")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _cutout(panel: Axes, scene: Scene, survey: str, band: str, x: float, y: float, half: float) -> None:
+    image = scene.exposures[survey]
+    # One band of the survey, taken back to the sky: the exposures are turned by right angles.
+    order = BANDS[band].code - BANDS[SURVEYS[survey].bands[0]].code
+    pixels, wcs = image.image[order], image.wcs[order]
+    step = scene.images[survey].pixel_arcsec
+    n = round(2 * half / step)
+    offset = (np.arange(n) - (n - 1) / 2) * step
+    sky = np.stack(np.meshgrid(x + offset, y + offset), axis=-1)
+    at = np.round(sky @ wcs[:, :2].T + wcs[:, 2]).astype(int)
+    at = np.clip(at, 0, len(pixels) - 1)
+    values = pixels[at[..., 1], at[..., 0]]
+    low, high = np.percentile(values, [5, 99.7])
+    extent = (x - half, x + half, y - half, y + half)
+    panel.imshow(np.arcsinh((values - low) / (0.3 * (high - low))), cmap="gray_r", extent=extent)
+    flux = scene.sources.flux[:, BANDS["i"].code]
+    shown = flux > 10 ** (0.4 * (AB_ZERO_POINT - SKY.i_limit))
+    size = 10 + 12 * np.clip(27.5 - scene.mag_i[shown], 0, 6)
+    panel.scatter(
+        scene.sources.x[shown],
+        scene.sources.y[shown],
+        size,
+        color=canvas.COLOURS["vermillion"],
+        marker=".",
+        label="true source (larger: brighter)",
+    )
+    for (name, found), marker, width in zip(scene.lists.items(), "o+", (150, 70), strict=True):
+        face = (
+            {"facecolors": "none", "edgecolors": COLOURS[name]} if marker == "o" else {"color": COLOURS[name]}
+        )
+        panel.scatter(
+            found.x, found.y, width, marker=marker, linewidths=1.4, label=f"detection, {name}", **face
+        )
+    panel.set_xlim(x - half, x + half)
+    panel.set_ylim(y - half, y + half)
+
+
+@canvas.drawn
+def fractions(scenes: Sequence[Scene]) -> Figure:
+    """Hidden sources, completeness and centroids."""
+    figure = Figure(figsize=(10.2, 3.6), layout="constrained")
+    hidden, complete, centroid = figure.subplots(1, 3)
+    hidden.axhspan(*LIMITS, color=canvas.SOFT, alpha=0.15, lw=0, label="15 to 30 %")
+    colours = (canvas.COLOURS["sky"], canvas.COLOURS["blue"], canvas.COLOURS["purple"])
+    for k, (seeing, colour) in enumerate(zip(SEEING_ARCSEC, colours, strict=True)):
+        rows = of_detections([s for s in scenes if s.seeing == seeing], "lsst")
+        x, values, errors = _binned(rows["mag"], rows["n_hidden"] > 0)
+        hidden.errorbar(x + 0.05 * (k - 1), values, errors, fmt="o-", ms=3, color=colour, label=f"{seeing}″")
+    hidden.set(xlabel="i of the dominant source", ylabel="detections of lsst that hide a source", ylim=(0, 1))
+    hidden.legend(title="FWHM$_\\mathrm{eff}$ in i")
+    middle = [s for s in scenes if s.seeing == MEDIAN_SEEING]
+    every = of_sources(middle)
+    for name, colour in COLOURS.items():
+        x, values, errors = _binned(every["mag"], every[name])
+        complete.errorbar(x, values, errors, fmt="o-", ms=3, color=colour, label=f"dominant, {name}")
+        x, values, errors = _binned(every["mag"], every[f"{name} hidden"])
+        complete.errorbar(x, values, errors, fmt="s:", ms=3, color=colour, label=f"hidden, {name}")
+    complete.set(xlabel="i of the source", ylabel="fraction of sources", ylim=(0, 1.02))
+    complete.legend(loc="center left")
+    for name, colour in COLOURS.items():
+        rows = of_detections(middle, name)
+        x, values, errors = _scatter(rows)
+        centroid.errorbar(x, values, errors, fmt="o-", ms=3, color=colour, label=name)
+    snr = np.geomspace(5, 300, 50)
+    fwhm = middle[0].images["LSST"].fwhm_arcsec
+    centroid.plot(
+        snr,
+        fwhm * math.sqrt(2) / 2.355 / snr,
+        "--",
+        color=canvas.SOFT,
+        label="point source, LSST: √2 FWHM / (2.355 S/N)",
+    )
+    centroid.set(
+        xscale="log",
+        yscale="log",
+        xlabel="S/N of the detection",
+        ylabel="centroid scatter, each axis [arcsec]",
+    )
+    centroid.legend(loc="lower left")
+    centroid.set_ylim(1e-3, 0.2)
+    return figure
+
+
+def _binned(mag: np.ndarray, yes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Centre, fraction and error in each bin of magnitude that has five or more."""
+    rows = []
+    for low, high in pairwise(MAGNITUDES):
+        chosen = (mag >= low) & (mag < high)
+        if chosen.sum() >= 5:
+            rows.append(((low + high) / 2, *proportion(yes[chosen])))
+    return tuple(np.array(rows).reshape(-1, 3).T)  # type: ignore[return-value]
+
+
+def _scatter(rows: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Robust scatter of the offsets from the dominant source in bins of S/N."""
+    edges, result = np.array([5, 7, 10, 15, 25, 50, 100, 300]), []
+    for low, high in pairwise(edges):
+        chosen = (rows["snr"] >= low) & (rows["snr"] < high) & rows["real"]
+        offsets = np.concatenate([rows["dx"][chosen], rows["dy"][chosen]])
+        if len(offsets) >= 10:
+            sigma = 1.4826 * np.median(np.abs(offsets - np.median(offsets)))
+            result.append((math.sqrt(low * high), sigma, 1.2 * sigma / math.sqrt(len(offsets))))
+    return tuple(np.array(result).reshape(-1, 3).T)  # type: ignore[return-value]
+
+
+def percent(yes: np.ndarray) -> str:
+    value, error = proportion(yes)
+    return "none" if math.isnan(value) else f"{100 * value:.1f} ± {100 * error:.1f} %"
+
+
+def verdict(yes: np.ndarray) -> str:
+    """Met if the whole 95 % interval lies within the limits."""
+    value, error = proportion(yes)
+    low, high = value - 1.96 * error, value + 1.96 * error
+    if low >= LIMITS[0] and high <= LIMITS[1]:
+        return "met"
+    return "not met" if high < LIMITS[0] or low > LIMITS[1] else "undecided"
+
+
+def page(scenes: Sequence[Scene], blank: Sequence[Scene]) -> str:
+    """The page of results."""
+    middle = [s for s in scenes if s.seeing == MEDIAN_SEEING]
+    depths = ", ".join(f"{name} {image.m5:.2f}" for name, image in middle[0].images.items())
+    lines = [
+        "# What the lists of detections hold and hide",
+        "",
+        f"Written by `sky_detections.py`: {len(middle)} scenes of the sky of tier `full` (i < {SKY.i_limit}), "
+        f"{SKY.width_arcsec}″ wide, at ten-year depth. Each LSST band is one exposure that stands for all its",
+        f"visits, at three values of the seeing; at a FWHM_eff of {MEDIAN_SEEING}″ in i there are two exposures for",
+        "each band of Euclid, which hold the four dithers. Depth there (S/N 5, a point of constant AB",
+        f"magnitude): {depths}.",
+        "",
+        f"A hidden source has more than {HIDDEN_RATIO} of the i flux of the dominant one and no detection of its own,",
+        "and lies within one FWHM of the LSST PSF of the detection or in its pixels. Errors are binomial, 68 %:",
+        "they leave out that scenes differ. A limit is met if the whole 95 % interval is inside.",
+        "",
+        "| `lsst` detections that hide a source | figure | limit | |",
+        "|---|---|---|---|",
+    ]
+    limit = f"{100 * LIMITS[0]:.0f}–{100 * LIMITS[1]:.0f} %"
+    for seeing in SEEING_ARCSEC:
+        rows = of_detections([s for s in scenes if s.seeing == seeing], "lsst")
+        kinds = {f"i < {GOLD_I}": rows["mag"] < GOLD_I, "all": rows["real"]}
+        for kind, chosen in kinds.items():
+            hidden = rows["n_hidden"][chosen] > 0
+            title = f"{kind}, FWHM_eff {seeing}″ ({chosen.sum()})"
+            lines.append(f"| {title} | {percent(hidden)} | {limit} | {verdict(hidden)} |")
+    lines += [
+        "",
+        "The figure depends on where hidden sources are looked for, more than on the seeing. `lsst`, FWHM_eff "
+        f"{MEDIAN_SEEING}″:",
+        "",
+        f"| a hidden source lies … | i < {GOLD_I} | all |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {kind} | {percent(hidden[mag < GOLD_I] > 0)} | {percent(hidden[np.isfinite(mag)] > 0)} |"
+        for kind, mag, hidden in footprints(middle)
+    ]
+    lines += ["", "| at the middle seeing | `lsst` | `joint` |", "|---|---|---|"]
+    lists = {name: of_detections(middle, name) for name in COLOURS}
+    every = of_sources(middle)
+
+    def row(title: str, *cells: str) -> None:
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+
+    row(
+        "detections per arcmin²",
+        *(f"{len(r['mag']) / AREA_ARCMIN2 / len(middle):.1f}" for r in lists.values()),
+    )
+    for low, high in ((22.0, 24.0), (24.0, GOLD_I), (GOLD_I, 26.5), (26.5, 27.5)):
+        chosen = (every["mag"] >= low) & (every["mag"] < high)
+        row(f"sources with {low} ≤ i < {high} that are dominant", *(percent(every[n][chosen]) for n in lists))
+    row(
+        f"hide a source, i < {GOLD_I}",
+        *(percent(r["n_hidden"][r["mag"] < GOLD_I] > 0) for r in lists.values()),
+    )
+    row("hide a source, all", *(percent(r["n_hidden"][r["real"]] > 0) for r in lists.values()))
+    row(
+        f"ambiguous (above {AMBIGUOUS_RATIO}), i < {GOLD_I}",
+        *(percent(r["ambiguous"][r["mag"] < GOLD_I]) for r in lists.values()),
+    )
+    row(f"split by `joint`, i < {GOLD_I}", percent(lists["lsst"]["split"][lists["lsst"]["mag"] < GOLD_I]), "")
+    row("split by `joint`, all", percent(lists["lsst"]["split"][lists["lsst"]["real"]]), "")
+    row("with no source behind them", *(percent(~r["real"]) for r in lists.values()))
+    for low, high in ((5, 7), (7, 10), (10, 1e9)):
+        cells = [percent(~r["real"][(r["snr"] >= low) & (r["snr"] < high)]) for r in lists.values()]
+        row(f"the same, S/N {low} to {high}" if high < 1e9 else f"the same, S/N above {low}", *cells)
+    area = AREA_ARCMIN2 * len(blank)
+    counts = [sum(len(s.lists[name]) for s in blank) for name in lists]
+    row(f"on {area:.1f} arcmin² of blank sky", *map(str, counts))
+    for low, high in ((5, 10), (10, 30), (30, 1000)):
+        cells = []
+        for r in lists.values():
+            chosen = r["real"] & (r["snr"] >= low) & (r["snr"] < high)
+            offsets = np.concatenate([r["dx"][chosen], r["dy"][chosen]])
+            cells.append(f"{1000 * 1.4826 * np.median(np.abs(offsets)):.0f} mas")
+        row(f"centroid scatter in each axis, S/N {low} to {high}", *cells)
+    lines += ["", "| CPU time of images, lists and matches of a scene | seconds |", "|---|---|"]
+    lines += [f"| {tier} | {seconds_per_scene(tier):.2f} |" for tier in ("tiny", "small")]
+    lines += [
+        "",
+        "![Hidden sources, completeness and centroids](sky_detections.png)",
+        "",
+        "![Blends in LSST i and in VIS](sky_detections_blends.png)",
+        "",
+        f"The second figure: detections brighter than i = {GOLD_I} in the first scene that hide the largest part",
+        "of the light.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--scenes", type=int, default=SCENES, help=f"at each seeing ({SCENES})")
+    parser.add_argument("--out", type=Path, default=HERE, help="where page and figures go")
+    options = parser.parse_args()
+    if options.scenes < 1:
+        parser.error("at least one scene")
+    start, scenes = time.time(), []
+    for number in range(options.scenes):
+        for seeing in SEEING_ARCSEC:
+            scenes.append(make(seeing, number))
+            print(f"scene {number} at {seeing}″: {time.time() - start:.0f} s", flush=True)
+    blank = [make(MEDIAN_SEEING, number, empty=True) for number in range(options.scenes)]
+    canvas.save(fractions(scenes), options.out / "sky_detections.png")
+    first = next(s for s in scenes if s.seeing == MEDIAN_SEEING)
+    canvas.save(blends(first), options.out / "sky_detections_blends.png")
+    text = page(scenes, blank)
+    canvas.write_whole(options.out / "sky_detections.md", text.encode())
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
