@@ -29,6 +29,8 @@ __all__ = ["DetectionImage", "add_images", "detection_image"]
 # The filtered image is computed at no fewer points than this along the FWHM, so that what the
 # interpolation loses of it stays below a per cent: twice as fine as the pixels in VIS, three times in NISP.
 _POINTS_PER_FWHM = 2.5
+# The filtered image goes on for so many pixels beyond the exposure, for the interpolation at its edge.
+_BORDER = 4
 # Positions that see less of the sky than this fraction of the best have no signal-to-noise.
 _LEAST_COVERAGE = 0.1
 
@@ -111,9 +113,11 @@ def detection_image(
         wcs = exposures.wcs[e]
         # Pixels that cannot be used may hold anything, NaN too.
         light = np.where(inverse > 0, exposures.image[e], 0.0) * inverse
-        score += assumed[code] * _on_sky(_correlate(light, filters.psf, fine), wcs, n, step, fine, 3)
+        filtered = _correlate(light, filters.psf, fine)
+        score += assumed[code] * _on_sky(filtered, wcs, n, step, fine=fine, border=_BORDER, order=3)
         # Where pixels are coarse the noise depends on where a source lies between them.
-        seen = _on_sky(_correlate(inverse, filters.square, fine), wcs, n, step, fine, 3 if fine > 1 else 1)
+        filtered, order = _correlate(inverse, filters.square, fine), 3 if fine > 1 else 1
+        seen = _on_sky(filtered, wcs, n, step, fine=fine, border=_BORDER, order=order)
         weight += assumed[code] ** 2 * np.maximum(seen, 0)
         whole = assumed[code] ** 2 * filters.square[0, 0].real / noise.sigma**2
         band_weight[code] += whole
@@ -140,8 +144,8 @@ def add_images(images: Sequence[DetectionImage]) -> DetectionImage:
             continue
         middle = (len(image.score) - 1) / 2
         wcs = np.column_stack([np.eye(2) / image.pixel_arcsec, [middle, middle]])
-        score += _on_sky(image.score, wcs, n, finest.pixel_arcsec, 1, 3)
-        weight += np.maximum(_on_sky(image.weight, wcs, n, finest.pixel_arcsec, 1, 1), 0)
+        score += _on_sky(image.score, wcs, n, finest.pixel_arcsec, fine=1, border=0, order=3)
+        weight += _on_sky(image.weight, wcs, n, finest.pixel_arcsec, fine=1, border=0, order=1)
     band_weight = np.sum([image.band_weight for image in images], axis=0)
     widths = [image.fwhm_arcsec * image.band_weight.sum() for image in images]
     return DetectionImage(
@@ -166,7 +170,7 @@ def _filters(content: bytes, m: int, oversampling: int, size: int, fine: int) ->
     psf = np.frombuffer(content, dtype=np.float32).reshape(m, m)
     offset = (np.arange(m) - m // 2) / oversampling
     # What is filtered ends at the edge of the exposure: half a PSF beyond it is enough.
-    padded = fft.next_fast_len(size + int(np.ceil(offset[-1])) + 1, real=True)
+    padded = fft.next_fast_len(size + int(np.ceil(offset[-1])) + _BORDER + 1, real=True)
     transform = _transform(psf, offset, padded, fine)
     effective = fft.fftshift(np.asarray(fft.ifft2(pixel_response(psf, oversampling))).real) * oversampling**2
     y, x = (_waves(offset, frequency) for frequency in _frequencies(padded, fine))
@@ -190,20 +194,24 @@ def _waves(offset: np.ndarray, frequency: np.ndarray) -> np.ndarray:
 
 
 def _correlate(values: np.ndarray, filter_: np.ndarray, fine: int) -> np.ndarray:
-    """Σ_p filter(p − x) values_p at x = 0, 1/fine, 2/fine … pixels."""
+    """Σ_p filter(p − x) values_p at x = -border … size + border pixels, `fine` places to a pixel."""
     size, padded = len(values), len(filter_) // fine
     spectrum = np.asarray(fft.fft2(values.astype(np.float32), s=(padded, padded)))
     # Between the pixels there is no light: the spectrum repeats.
     spectrum = np.tile(spectrum, (fine, fine))[:, : filter_.shape[1]]
-    full = fft.irfft2(spectrum * filter_.conj(), s=(fine * padded, fine * padded))
-    return np.asarray(full)[: fine * size, : fine * size] * fine**2
+    full = np.asarray(fft.irfft2(spectrum * filter_.conj(), s=(fine * padded, fine * padded)))
+    # What lies before the first pixel is at the end. Both borders are alike: the sky has no preferred side.
+    place = np.arange(-_BORDER * fine, (size - 1 + _BORDER) * fine + 1)
+    return full[np.ix_(place, place)] * fine**2
 
 
-def _on_sky(values: np.ndarray, wcs: np.ndarray, n: int, step: float, fine: int, order: int) -> np.ndarray:
-    """Pixels of an exposure, `fine` to a pixel, interpolated to the grid on the sky."""
+def _on_sky(
+    values: np.ndarray, wcs: np.ndarray, n: int, step: float, *, fine: int, border: int, order: int
+) -> np.ndarray:
+    """Values on the pixels of an exposure, `fine` places to a pixel, interpolated to the grid on the sky."""
     # ndimage counts y before x.
     matrix = wcs[::-1, 1::-1] * step * fine
-    offset = wcs[::-1, 2] * fine - matrix.sum(axis=1) * (n - 1) / 2
+    offset = (wcs[::-1, 2] + border) * fine - matrix.sum(axis=1) * (n - 1) / 2
     if order > 1:
         values = np.asarray(ndimage.spline_filter(values, order, mode="mirror"))
     return ndimage.affine_transform(

@@ -48,9 +48,11 @@ INNER_MARGIN_ARCSEC = 1.8
 # Five times the noise of a point source, as LSST and Euclid pipelines have it (Bosch et al. 2018,
 # PASJ 70, S5, section 4.7.1, on the image smoothed by the PSF).
 THRESHOLD = 5.0
-# A footprint ends here. A peak is split off if it rises above the saddle by this many times the
-# noise and by this part of the saddle: our choice, so that hardly a galaxy is listed twice.
+# A peak is split off if it rises above the saddle by this many times the noise and by this part of
+# the saddle; saddles are looked for down to the floor. Our choice: VIS resolves galaxies, and noise makes
+# many peaks on each; on the few resolution elements that LSST has for a galaxy it makes hardly any.
 FLOOR, PROMINENCE, CONTRAST = 2.0, 2.5, 0.03
+LSST_PROMINENCE = 1.0
 # A detection on the sum of the surveys that lies within this many FWHM of its PSF from one that VIS
 # sees is the same one: our choice.
 SAME_WITHIN_FWHM = 1.0
@@ -75,8 +77,8 @@ class Detections:
         x, y: arcsec from the centre of the scene.
         snr: signal-to-noise of a point source there.
         flux: nJy of a point source there, averaged over the bands by inverse variance.
-        segment: (ny, nx) index of the detection that each pixel of the detection image belongs to, -1
-            for none.
+        segment: (ny, nx) index of the detection that each pixel of the detection image above the
+            threshold belongs to, -1 for none.
         pixel_arcsec: of the segments; their middle is the scene's.
     """
 
@@ -154,9 +156,8 @@ def detect(
     x, y = image.arcsec(found.x), image.arcsec(found.y)
     weight = image.weight[np.round(found.y).astype(int), np.round(found.x).astype(int)]
     half = len(snr) * image.pixel_arcsec / 2 - margin_arcsec
-    everywhere = Detections(
-        x, y, found.height, found.height / np.sqrt(weight), found.segment, image.pixel_arcsec
-    )
+    segment = np.where(snr > threshold, found.segment, -1)
+    everywhere = Detections(x, y, found.height, found.height / np.sqrt(weight), segment, image.pixel_arcsec)
     return everywhere.chosen(np.maximum(np.abs(x), np.abs(y)) <= half)
 
 
@@ -175,7 +176,9 @@ def detection_lists(images: Mapping[str, DetectionImage]) -> dict[str, Detection
     light for it, the depth of both elsewhere.
     """
     nothing = Detections(*np.zeros((4, 0)), np.full((1, 1), -1), 1.0)
-    lists = {"lsst": detect(images["LSST"]) if "LSST" in images else nothing, "joint": nothing}
+    lists = {"lsst": nothing, "joint": nothing}
+    if "LSST" in images:
+        lists["lsst"] = detect(images["LSST"], prominence=LSST_PROMINENCE)
     if set(images) - {"LSST"}:
         everything = add_images(list(images.values()))
         lists["joint"] = detect(everything)

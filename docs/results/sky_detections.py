@@ -27,7 +27,6 @@ from skysynergy.simulators.cadence import LSST_DEPTHS, Visit, sample_visits
 from skysynergy.simulators.detection_image import DetectionImage
 from skysynergy.simulators.detections import (
     AMBIGUOUS_RATIO,
-    FLOOR,
     HIDDEN_RATIO,
     INNER_MARGIN_ARCSEC,
     THRESHOLD,
@@ -173,25 +172,17 @@ def of_sources(scenes: Iterable[Scene]) -> dict[str, np.ndarray]:
     return {key: np.concatenate(values) for key, values in columns.items()}
 
 
-def footprints(scenes: Iterable[Scene]) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """How the hidden sources of `lsst` depend on where they are looked for: name, magnitude, hidden."""
-    columns: dict[str, list[np.ndarray]] = {}
+def within_fwhm(scenes: Iterable[Scene]) -> tuple[np.ndarray, np.ndarray]:
+    """i of the dominant source, and whether an `lsst` detection hides a source within one FWHM of it."""
+    mags, hidden = [], []
     for scene in scenes:
-        image, found = scene.images["LSST"], scene.lists["lsst"]
-        kinds = {
-            "within one FWHM of the detection": np.full_like(found.segment, -1),
-            f"there, or in its pixels above {THRESHOLD:.0f} σ": np.where(
-                image.snr > THRESHOLD, found.segment, -1
-            ),
-            f"there, or in its pixels above {FLOOR:.0f} σ (the definition)": found.segment,
-        }
-        for kind, segment in kinds.items():
-            fwhm = image.fwhm_arcsec
-            matched = match(replace(found, segment=segment), scene.sources, fwhm_arcsec=fwhm)
-            real = matched.dominant >= 0
-            mag = np.where(real, scene.mag_i[np.where(real, matched.dominant, 0)], np.nan)
-            columns.setdefault(kind, []).append(np.stack([mag, matched.n_hidden > 0]))
-    return [(kind, *np.concatenate(parts, axis=1)) for kind, parts in columns.items()]
+        found = scene.lists["lsst"]
+        found = replace(found, segment=np.full_like(found.segment, -1))
+        matched = match(found, scene.sources, fwhm_arcsec=scene.images["LSST"].fwhm_arcsec)
+        real = matched.dominant >= 0
+        mags.append(scene.mag_i[matched.dominant[real]])
+        hidden.append(matched.n_hidden[real] > 0)
+    return np.concatenate(mags), np.concatenate(hidden)
 
 
 def seconds_per_scene(tier: str) -> float:
@@ -363,15 +354,16 @@ def page(scenes: Sequence[Scene], blank: Sequence[Scene]) -> str:
     lines = [
         "# What the lists of detections hold and hide",
         "",
-        f"Written by `sky_detections.py`: {len(middle)} scenes of the sky of tier `full` (i < {SKY.i_limit}), "
-        f"{SKY.width_arcsec}″ wide, at ten-year depth. Each LSST band is one exposure that stands for all its",
-        f"visits, at three values of the seeing; at a FWHM_eff of {MEDIAN_SEEING}″ in i there are two exposures for",
-        "each band of Euclid, which hold the four dithers. Depth there (S/N 5, a point of constant AB",
-        f"magnitude): {depths}.",
+        f"Written by `sky_detections.py`: {len(middle)} scenes of tier `full` (i < {SKY.i_limit}),",
+        f"{SKY.width_arcsec}″ wide, at ten-year depth. Each LSST band is one exposure for all its visits,",
+        f"at three values of the seeing; at a FWHM_eff of {MEDIAN_SEEING}″ in i, each band of Euclid has two",
+        "exposures for its four dithers. Depth there (S/N 5, a point of constant AB magnitude):",
+        f"{depths}.",
         "",
-        f"A hidden source has more than {HIDDEN_RATIO} of the i flux of the dominant one and no detection of its own,",
-        "and lies within one FWHM of the LSST PSF of the detection or in its pixels. Errors are binomial, 68 %:",
-        "they leave out that scenes differ. A limit is met if the whole 95 % interval is inside.",
+        f"A hidden source has more than {HIDDEN_RATIO} of the i flux of the dominant one and no detection of",
+        "its own, and lies within one FWHM of the LSST PSF of the detection, or in its pixels above",
+        f"{THRESHOLD:.0f} σ. Errors are binomial, 68 %: they leave out that scenes differ. A limit is",
+        "met if the whole 95 % interval is inside.",
         "",
         "| `lsst` detections that hide a source | figure | limit | |",
         "|---|---|---|---|",
@@ -384,17 +376,12 @@ def page(scenes: Sequence[Scene], blank: Sequence[Scene]) -> str:
             hidden = rows["n_hidden"][chosen] > 0
             title = f"{kind}, FWHM_eff {seeing}″ ({chosen.sum()})"
             lines.append(f"| {title} | {percent(hidden)} | {limit} | {verdict(hidden)} |")
+    mag, hidden = within_fwhm(middle)
     lines += [
         "",
-        "The figure depends on where hidden sources are looked for, more than on the seeing. `lsst`, FWHM_eff "
-        f"{MEDIAN_SEEING}″:",
-        "",
-        f"| a hidden source lies … | i < {GOLD_I} | all |",
-        "|---|---|---|",
-    ]
-    lines += [
-        f"| {kind} | {percent(hidden[mag < GOLD_I] > 0)} | {percent(hidden[np.isfinite(mag)] > 0)} |"
-        for kind, mag, hidden in footprints(middle)
+        f"Had only sources within one FWHM been counted, these would be {percent(hidden[mag < GOLD_I])} of",
+        f"those with i < {GOLD_I} and {percent(hidden)} of all at {MEDIAN_SEEING}″: the others lie farther out,",
+        "in the pixels of the detection, where LSST sees no peak.",
     ]
     lines += ["", "| at the middle seeing | `lsst` | `joint` |", "|---|---|---|"]
     lists = {name: of_detections(middle, name) for name in COLOURS}
@@ -443,8 +430,8 @@ def page(scenes: Sequence[Scene], blank: Sequence[Scene]) -> str:
         "",
         "![Blends in LSST i and in VIS](sky_detections_blends.png)",
         "",
-        f"The second figure: detections brighter than i = {GOLD_I} in the first scene that hide the largest part",
-        "of the light.",
+        f"The second figure: the `lsst` detections brighter than i = {GOLD_I} in the first scene that hide",
+        "the largest part of the light.",
         "",
     ]
     return "\n".join(lines)

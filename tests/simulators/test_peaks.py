@@ -33,7 +33,7 @@ def prominences(image, floor):
     values = np.unique(image[image > floor])[::-1]
     tops, found = {}, {}
     for level in values:
-        labels, n = ndimage.label(image >= level, EIGHT)
+        labels, _ = ndimage.label(image >= level, EIGHT)
         place = np.argwhere(image == level)[0]
         label = labels[tuple(place)]
         inside = [t for t in tops if labels[t] == label]
@@ -43,7 +43,7 @@ def prominences(image, floor):
         for lower in sorted(inside, key=lambda t: image[t])[:-1]:
             found[lower] = image[lower] - level
             del tops[lower]
-    return found | {top: np.inf for top in tops}
+    return found | dict.fromkeys(tops, np.inf)
 
 
 @given(seed=st.integers(0, 10**6), prominence=st.floats(0, 8))
