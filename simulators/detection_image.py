@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from scipy import fft, ndimage
@@ -170,9 +171,9 @@ def _filters(content: bytes, m: int, oversampling: int, size: int, fine: int) ->
     psf = np.frombuffer(content, dtype=np.float32).reshape(m, m)
     offset = (np.arange(m) - m // 2) / oversampling
     # What is filtered ends at the edge of the exposure: half a PSF beyond it is enough.
-    padded = fft.next_fast_len(size + int(np.ceil(offset[-1])) + _BORDER + 1, real=True)
+    padded: Any = fft.next_fast_len(size + int(np.ceil(offset[-1])) + _BORDER + 1, real=True)
     transform = _transform(psf, offset, padded, fine)
-    effective = fft.fftshift(np.asarray(fft.ifft2(pixel_response(psf, oversampling))).real) * oversampling**2
+    effective = np.fft.fftshift(np.fft.ifft2(pixel_response(psf, oversampling)).real) * oversampling**2
     y, x = (_waves(offset, frequency) for frequency in _frequencies(padded, fine))
     square = (y.astype(np.complex64) @ (effective / oversampling) ** 2) @ x.T
     return _Filters(transform, square.astype(np.complex64))

@@ -12,7 +12,7 @@ is the dominant one, which questions are about; all others are hidden.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -95,8 +95,8 @@ class Detections:
     def chosen(self, keep: np.ndarray) -> Detections:
         """Those for which (n,) `keep` is true, with segments counted anew."""
         number = np.append(np.where(keep, np.cumsum(keep) - 1, -1), -1)
-        columns = (values[keep] for values in (self.x, self.y, self.snr, self.flux))
-        return Detections(*columns, number[self.segment], self.pixel_arcsec)
+        columns = {name: getattr(self, name)[keep] for name in _COLUMNS}
+        return replace(self, segment=number[self.segment], **columns)
 
     def segment_at(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Index of the detection whose pixels hold each position, arcsec; -1 for none."""
@@ -107,6 +107,9 @@ class Detections:
         ny, nx = self.segment.shape
         inside = (column >= 0) & (column < nx) & (row >= 0) & (row < ny)
         return np.where(inside, self.segment[np.where(inside, row, 0), np.where(inside, column, 0)], -1)
+
+
+_COLUMNS = ("x", "y", "snr", "flux")
 
 
 @dataclass(frozen=True)
@@ -175,7 +178,8 @@ def detection_lists(images: Mapping[str, DetectionImage]) -> dict[str, Detection
     what the sum of all surveys shows where VIS sees nothing: Euclid's resolution where there is
     light for it, the depth of both elsewhere.
     """
-    nothing = Detections(*np.zeros((4, 0)), np.full((1, 1), -1), 1.0)
+    none = np.zeros(0)
+    nothing = Detections(none, none, none, none, np.full((1, 1), -1), 1.0)
     lists = {"lsst": nothing, "joint": nothing}
     if "LSST" in images:
         lists["lsst"] = detect(images["LSST"], prominence=LSST_PROMINENCE)
@@ -192,20 +196,13 @@ def detection_lists(images: Mapping[str, DetectionImage]) -> dict[str, Detection
 
 def _both(first: Detections, second: Detections) -> Detections:
     """Two lists on one grid in one; pixels that both claim stay with the first."""
-    columns = [
-        np.concatenate([getattr(d, name) for d in (first, second)]) for name in ("x", "y", "snr", "flux")
-    ]
+    columns = {name: np.concatenate([getattr(d, name) for d in (first, second)]) for name in _COLUMNS}
     further = np.where(second.segment >= 0, second.segment + len(first), -1)
     segment = np.where(first.segment >= 0, first.segment, further)
-    return Detections(*columns, segment, first.pixel_arcsec)
+    return replace(first, segment=segment, **columns)
 
 
-def match(
-    detections: Detections,
-    sources: Sources,
-    *,
-    fwhm_arcsec: float,
-) -> Matches:
+def match(detections: Detections, sources: Sources, *, fwhm_arcsec: float) -> Matches:
     """Which sources are behind which detection.
 
     The footprint of the LSST PSF is a circle whose radius is its FWHM: two points nearer to each

@@ -10,6 +10,7 @@ have, would split the noise on a bright galaxy or leave two faint ones together.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -83,13 +84,13 @@ def find_peaks(
     inside = padded > -np.inf
     segment[inside] = number[kept[np.searchsorted(tops, summit[inside])]]
     y, x = np.unravel_index(tops[chosen], padded.shape)
-    footprints, _ = ndimage.label(above, np.ones((3, 3)))
+    footprints: Any = ndimage.label(above, np.ones((3, 3)))
     dx, dy = _vertex(image, x - 1, y - 1)
     return Peaks(
         x=np.clip(x - 1 + dx, 0, image.shape[1] - 1),
         y=np.clip(y - 1 + dy, 0, image.shape[0] - 1),
         height=heights[chosen],
-        footprint=footprints[y - 1, x - 1],
+        footprint=footprints[0][y - 1, x - 1],
         segment=segment[1:-1, 1:-1],
     )
 

@@ -13,176 +13,47 @@ from __future__ import annotations
 import argparse
 import math
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from sky_detections_scenes import (
+    AREA_ARCMIN2,
+    MEDIAN_SEEING,
+    SECRET,
+    SKY,
+    Scene,
+    make,
+    of_detections,
+    of_sources,
+    proportion,
+    within_fwhm,
+)
 from skysynergy.challenges import canvas
 from skysynergy.challenges.tiers import TIERS
-from skysynergy.simulators.cadence import LSST_DEPTHS, Visit, sample_visits
-from skysynergy.simulators.detection_image import DetectionImage
 from skysynergy.simulators.detections import (
     AMBIGUOUS_RATIO,
     HIDDEN_RATIO,
-    INNER_MARGIN_ARCSEC,
     THRESHOLD,
-    Detections,
-    Matches,
     detection_images,
     detection_lists,
     match,
 )
-from skysynergy.simulators.exposures import Exposures, expose, prepare
+from skysynergy.simulators.exposures import expose
 from skysynergy.simulators.fields import draw_sources, observe
-from skysynergy.simulators.scenes import Sources
 from skysynergy.simulators.surveys import AB_ZERO_POINT, BANDS, SURVEYS
 
 HERE = Path(__file__).parent
-SECRET = b"skysynergy detections 1"
 SCENES = 6
-SKY = replace(TIERS["full"].sky, width_arcsec=57.6)
 # FWHM_eff in i: 0.89 is the median of ten years, the others near the quartiles of single visits.
-SEEING_ARCSEC = (0.75, 0.89, 1.05)
-MEDIAN_SEEING = 0.89
+SEEING_ARCSEC = (0.75, MEDIAN_SEEING, 1.05)
 GOLD_I = 25.3
 MAGNITUDES = np.array([20.0, 22.0, 23.0, 24.0, 24.5, 25.0, 25.5, 26.0, 26.5, 27.0, 27.5])
 LIMITS = (0.15, 0.30)
 COLOURS = {"lsst": canvas.COLOURS["orange"], "joint": canvas.COLOURS["blue"]}
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One scene with its lists and what is behind them."""
-
-    seeing: float
-    sources: Sources
-    exposures: dict[str, Exposures]
-    images: dict[str, DetectionImage]
-    lists: dict[str, Detections]
-    matches: dict[str, Matches]
-
-    @property
-    def mag_i(self) -> np.ndarray:
-        flux = self.sources.flux[:, BANDS["i"].code]
-        return AB_ZERO_POINT - 2.5 * np.log10(np.maximum(flux, 1e-9))
-
-    @property
-    def inner(self) -> np.ndarray:
-        """Which sources lie where detections are asked about."""
-        reach = np.maximum(np.abs(self.sources.x), np.abs(self.sources.y))
-        return reach <= SKY.width_arcsec / 2 - INNER_MARGIN_ARCSEC
-
-
-AREA_ARCMIN2 = ((SKY.width_arcsec - 2 * INNER_MARGIN_ARCSEC) / 60) ** 2
-
-
-def ten_year_visits(seeing_arcsec: float, *, euclid: bool) -> list[Visit]:
-    """All visits of ten years in one exposure for each LSST band; two exposures for Euclid's four dithers."""
-    scale = seeing_arcsec / BANDS["i"].fwhm_eff_arcsec
-    visits = []
-    for name, (m5, _) in LSST_DEPTHS.items():
-        n = SKY.visits[name]
-        # Background noise averages down, 1.25 log10 of the visits, and depth follows the seeing.
-        m5 += 1.25 * math.log10(n) - 2.5 * math.log10(seeing_arcsec / MEDIAN_SEEING)
-        visits.append(Visit(name, 60980.0, BANDS[name].fwhm_eff_arcsec * scale, m5, 1.2, n))
-    dithers = {"VIS": 2, "Y": 2, "J": 2, "H": 2}
-    return visits + (sample_visits(np.random.default_rng(0), dithers, condensed=2) if euclid else [])
-
-
-def make(seeing: float, number: int, *, empty: bool = False) -> Scene:
-    """Draw a scene, observe it, list and match; the same sources at every seeing."""
-    sources = draw_sources(SKY, SECRET, 0, number)
-    sources = sources[:0] if empty else sources
-    visits = ten_year_visits(seeing, euclid=seeing == MEDIAN_SEEING)
-    observations = prepare(SECRET, 0, number, visits)
-    indices = (int(empty), 0, number)
-    exposures = {
-        name: expose(sources, seen, width_arcsec=SKY.width_arcsec, secret=SECRET, indices=indices)
-        for name, seen in observations.items()
-    }
-    images = detection_images(exposures, observations)
-    lists = detection_lists(images)
-    fwhm = images["LSST"].fwhm_arcsec
-    matches = {name: match(found, sources, fwhm_arcsec=fwhm) for name, found in lists.items()}
-    return Scene(seeing, sources, exposures, images, lists, matches)
-
-
-def proportion(yes: np.ndarray) -> tuple[float, float]:
-    """A fraction and its binomial error."""
-    n = len(yes)
-    if n == 0:
-        return math.nan, math.nan
-    p = float(np.mean(yes))
-    return p, math.sqrt((n * p + 1) / (n + 2) * (1 - (n * p + 1) / (n + 2)) / (n + 2))
-
-
-def of_detections(scenes: Iterable[Scene], name: str) -> dict[str, np.ndarray]:
-    """Columns of one list over scenes: what is behind each detection."""
-    columns: dict[str, list[np.ndarray]] = {}
-    for scene in scenes:
-        found, matched = scene.lists[name], scene.matches[name]
-        real = matched.dominant >= 0
-        source = np.where(real, matched.dominant, 0)
-        rows = {
-            "real": real,
-            "mag": np.where(real, scene.mag_i[source], np.nan),
-            "snr": found.snr,
-            "n_hidden": matched.n_hidden,
-            "hidden_fraction": matched.hidden_fraction,
-            "ambiguous": matched.ambiguous,
-            "dx": np.where(real, found.x - scene.sources.x[source], np.nan),
-            "dy": np.where(real, found.y - scene.sources.y[source], np.nan),
-            "split": split_by_euclid(scene, name),
-        }
-        for key, values in rows.items():
-            columns.setdefault(key, []).append(values)
-    return {key: np.concatenate(values) for key, values in columns.items()}
-
-
-def split_by_euclid(scene: Scene, name: str) -> np.ndarray:
-    """Whether two or more of the sources of each detection have a `joint` detection of their own.
-
-    The second counts if it has a tenth of the flux of the dominant one.
-    """
-    belongs, dominant = scene.matches[name].detection, scene.matches[name].dominant
-    flux = scene.sources.flux[:, BANDS["i"].code]
-    own = np.zeros(len(scene.sources), dtype=bool)
-    own[scene.matches["joint"].dominant[scene.matches["joint"].dominant >= 0]] = True
-    known = belongs >= 0
-    least = np.zeros(len(flux))
-    least[known] = HIDDEN_RATIO * flux[dominant[belongs[known]]]
-    count = np.bincount(belongs[own & known & (flux > least)], minlength=len(scene.lists[name]))
-    return count >= 2
-
-
-def of_sources(scenes: Iterable[Scene]) -> dict[str, np.ndarray]:
-    """Columns of the inner sources: magnitude, and what became of them in each list."""
-    columns: dict[str, list[np.ndarray]] = {}
-    for scene in scenes:
-        columns.setdefault("mag", []).append(scene.mag_i[scene.inner])
-        for name, matched in scene.matches.items():
-            own = np.zeros(len(scene.sources), dtype=bool)
-            own[matched.dominant[matched.dominant >= 0]] = True
-            columns.setdefault(name, []).append(own[scene.inner])
-            columns.setdefault(f"{name} hidden", []).append((~own & (matched.detection >= 0))[scene.inner])
-    return {key: np.concatenate(values) for key, values in columns.items()}
-
-
-def within_fwhm(scenes: Iterable[Scene]) -> tuple[np.ndarray, np.ndarray]:
-    """i of the dominant source, and whether an `lsst` detection hides a source within one FWHM of it."""
-    mags, hidden = [], []
-    for scene in scenes:
-        found = scene.lists["lsst"]
-        found = replace(found, segment=np.full_like(found.segment, -1))
-        matched = match(found, scene.sources, fwhm_arcsec=scene.images["LSST"].fwhm_arcsec)
-        real = matched.dominant >= 0
-        mags.append(scene.mag_i[matched.dominant[real]])
-        hidden.append(matched.n_hidden[real] > 0)
-    return np.concatenate(mags), np.concatenate(hidden)
 
 
 def seconds_per_scene(tier: str) -> float:
@@ -380,8 +251,8 @@ def page(scenes: Sequence[Scene], blank: Sequence[Scene]) -> str:
     lines += [
         "",
         f"Had only sources within one FWHM been counted, these would be {percent(hidden[mag < GOLD_I])} of",
-        f"those with i < {GOLD_I} and {percent(hidden)} of all at {MEDIAN_SEEING}″: the others lie farther out,",
-        "in the pixels of the detection, where LSST sees no peak.",
+        f"those with i < {GOLD_I} and {percent(hidden)} of all at {MEDIAN_SEEING}″: the others lie farther",
+        "out, in the pixels of the detection, where LSST sees no peak.",
     ]
     lines += ["", "| at the middle seeing | `lsst` | `joint` |", "|---|---|---|"]
     lists = {name: of_detections(middle, name) for name in COLOURS}

@@ -220,7 +220,7 @@ def test_nothing_is_listed_near_the_border(example):
 
 def test_blank_sky_gives_nothing(nine, example, record_figure):
     _, exposures, observations = nine
-    counts = {name: 0 for name in LISTS}
+    counts = dict.fromkeys(LISTS, 0)
     for seed in range(12):
         images = detection_images(example.blank(exposures, observations, seed), observations)
         for name, found in detection_lists(images).items():
