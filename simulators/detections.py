@@ -23,7 +23,7 @@ from .exposures import Exposures, Observation
 from .layout import Column, Table
 from .peaks import find_peaks
 from .randomness import generator
-from .scenes import Sources
+from .sources import Sources
 from .surveys import BANDS
 
 __all__ = [

@@ -115,7 +115,7 @@ def _cutout(panel: Axes, scene: Scene, survey: str, band: str, x: float, y: floa
     extent = (x - half, x + half, y - half, y + half)
     panel.imshow(np.arcsinh((values - low) / (0.3 * (high - low))), cmap="gray_r", extent=extent)
     flux = scene.sources.flux[:, BANDS["i"].code]
-    shown = flux > 10 ** (0.4 * (AB_ZERO_POINT - SKY.i_limit))
+    shown = flux > 10 ** (0.4 * (AB_ZERO_POINT - SKY.content.i_limit))
     size = 10 + 12 * np.clip(27.5 - scene.mag_i[shown], 0, 6)
     panel.scatter(
         scene.sources.x[shown],
@@ -225,8 +225,8 @@ def page(scenes: Sequence[Scene], blank: Sequence[Scene]) -> str:
     lines = [
         "# What the lists of detections hold and hide",
         "",
-        f"Written by `sky_detections.py`: {len(middle)} scenes of tier `full` (i < {SKY.i_limit}),",
-        f"{SKY.width_arcsec}″ wide, at ten-year depth. Each LSST band is one exposure for all its visits,",
+        f"Written by `sky_detections.py`: {len(middle)} scenes of tier `full`, {SKY.content.arrangement}",
+        f"(i < {SKY.content.i_limit}), {SKY.width_arcsec}″ wide, at ten-year depth. Each LSST band is one exposure for all its visits,",
         f"at three values of the seeing; at a FWHM_eff of {MEDIAN_SEEING}″ in i, each band of Euclid has two",
         "exposures for its four dithers. Depth there (S/N 5, a point of constant AB magnitude):",
         f"{depths}.",

@@ -21,7 +21,7 @@ from skysynergy.simulators.detections import (
 )
 from skysynergy.simulators.exposures import Exposures, expose, prepare
 from skysynergy.simulators.fields import draw_sources
-from skysynergy.simulators.scenes import Sources
+from skysynergy.simulators.sources import Sources
 from skysynergy.simulators.surveys import AB_ZERO_POINT, BANDS
 
 SECRET = b"skysynergy detections 1"

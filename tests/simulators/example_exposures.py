@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from skysynergy.simulators.cadence import Visit
 from skysynergy.simulators.exposures import expose, prepare
-from skysynergy.simulators.scenes import sersic_sources
+from skysynergy.simulators.sources import sersic_sources
 from skysynergy.simulators.surveys import BANDS, flux_from_mag
 
 WIDTH = 19.2

@@ -23,7 +23,7 @@ from skysynergy.simulators.detections import (
     detection_tables,
     match,
 )
-from skysynergy.simulators.scenes import joined, sersic_sources
+from skysynergy.simulators.sources import joined, sersic_sources
 from skysynergy.simulators.surveys import BANDS, flux_from_mag
 
 
