@@ -34,10 +34,15 @@ _AIRMASS_MOST = 1.5  # our choice: the survey seldom looks lower
 
 # Depth at fwhm_eff = 1" without loss, mean loss, and what a full moon takes (mag), u to y: fitted
 # to the visits of the 150 wide pointings of the baseline v3.0, see docs/results/sky_cadence.py.
-_SHARP = np.array([23.81, 24.71, 24.33, 23.74, 23.02, 22.15])
-_LOSS = np.array([0.2, 0.27, 0.31, 0.31, 0.24, 0.2])
+_SHARP = np.array([23.89, 24.73, 24.32, 23.77, 23.03, 22.11])
+_LOSS = np.array([0.23, 0.26, 0.31, 0.34, 0.27, 0.23])
 _FULL_MOON = np.array([0.0, 0.75, 0.85, 0.52, 0.23, 0.13])
 _MOON_POWER = 3.0  # of the illuminated fraction
+# Every pointing has its own offset, mag.
+_POINTING_SIGMA = 0.06
+# Deep sequences keep to their day: they avoid neither the moon nor poor nights as the rest does.
+_FULL_MOON_DEEP = np.array([0.0, 1.1, 0.9, 0.45, 0.25, 0.15])
+_TAIL_DEEP = np.array([0.3, 0.15, 0.02, 0.0, 0.1, 0.16])
 
 # Share of the variance that is common to a night, and to a block within it.
 _NIGHT, _BLOCK = 0.72, 0.25
@@ -63,8 +68,11 @@ def draw_conditions(
     atmosphere, one, two = _shared_normals(rng, schedule.night, schedule.block)
     fwhm_eff = _fwhm_eff(schedule.code, _FWHM_500_ARCSEC * np.exp(_FWHM_500_SIGMA * atmosphere), air)
     # Half the sum of two squares is exponential, and as correlated as the normals, squared.
-    loss = _LOSS[schedule.code] * (one**2 + two**2) / 2
-    m5 = _clear_depth(schedule.code, schedule.mjd) - 2.5 * np.log10(fwhm_eff) - loss
+    exponential = (one**2 + two**2) / 2
+    tail = np.where(schedule.deep, 1.0 + _TAIL_DEEP[schedule.code] * exponential, 1.0)
+    loss = _LOSS[schedule.code] * exponential * tail
+    clear = _clear_depth(schedule.code, schedule.mjd, schedule.deep) + _POINTING_SIGMA * rng.normal()
+    m5 = clear - 2.5 * np.log10(fwhm_eff) - loss
     return fwhm_eff, np.minimum(m5, deepest(schedule.code, fwhm_eff)), air
 
 
@@ -105,10 +113,10 @@ def seeing_given_depth(
     return np.minimum(fwhm_eff[row, pick], widest[:, 0]), air[row, pick]
 
 
-def _clear_depth(code: np.ndarray, mjd: np.ndarray) -> np.ndarray:
+def _clear_depth(code: np.ndarray, mjd: np.ndarray, deep: np.ndarray | bool = False) -> np.ndarray:
     """Depth at fwhm_eff = 1 arcsec without loss, under the moon of that date."""
     lit = (1.0 - np.cos(2 * math.pi * moon_phase(mjd))) / 2.0
-    return _SHARP[code] - _FULL_MOON[code] * lit**_MOON_POWER
+    return _SHARP[code] - np.where(deep, _FULL_MOON_DEEP[code], _FULL_MOON[code]) * lit**_MOON_POWER
 
 
 def _shared_normals(rng: np.random.Generator, night: np.ndarray, block: np.ndarray) -> np.ndarray:

@@ -47,6 +47,7 @@ class Schedule:
         night: (n) number of the night.
         block: (n) exposures of one number follow each other and share their conditions.
         hour_angle: (n) of the pointing, radians.
+        deep: (n) whether it belongs to a deep sequence.
         dec: declination of the pointing, radians.
     """
 
@@ -55,6 +56,7 @@ class Schedule:
     night: np.ndarray
     block: np.ndarray
     hour_angle: np.ndarray
+    deep: np.ndarray
     dec: float
 
 
@@ -65,7 +67,7 @@ class DeepField:
     Attributes:
         ra_deg, dec_deg: its centre.
         part: of a whole sequence that is taken each time.
-        spacing_days: between sequences, in each of ten years.
+        spacing_days: between sequences, in each of ten seasons.
         centre_days: middle of its season, days from opposition with the Sun.
         half_days: half the length of its season.
         wide_visits: of them belong to the wide survey.
@@ -82,9 +84,9 @@ class DeepField:
     euclid_visits: int = 0
 
 
-_WEEKLY = (7.5,) * LSST_YEARS
+_WEEKLY = (7.0,) * LSST_YEARS
 DEEP_FIELDS: dict[str, DeepField] = {
-    "COSMOS": DeepField(150.11, 2.23, 1.0, (1.9, 1.9, 1.9, 3.2) + (7.0,) * 6, 12.0, 108.0, 722),
+    "COSMOS": DeepField(150.11, 2.23, 1.0, (17.0, 1.5, 1.15, 2.3) + (6.6,) * 6, 12.0, 108.0, 722),
     "ELAISS1": DeepField(9.45, -44.02, 1.0, _WEEKLY, 12.0, 108.0, 772),
     "XMM-LSS": DeepField(35.57, -4.82, 1.0, _WEEKLY, 12.0, 108.0, 835),
     "ECDFS": DeepField(52.98, -28.12, 1.0, _WEEKLY, 12.0, 108.0, 774, 52),
@@ -94,10 +96,10 @@ DEEP_FIELDS: dict[str, DeepField] = {
 """The six deep drilling fields."""
 
 # Visits of each band, u to y, to a pointing in ten years: mean and standard deviation.
-_VISITS = np.array([49.4, 70.3, 193.0, 198.0, 168.3, 174.1]), np.array([3.3, 4.0, 7.5, 7.5, 7.0, 9.0])
+_VISITS = np.array([49.4, 70.3, 193.0, 198.0, 168.3, 174.1]), np.array([2.6, 4.0, 7.5, 7.5, 7.0, 9.0])
 # The tenth of the pointings that lies towards the Galactic plane has its own.
 _GALACTIC = 0.1
-_VISITS_GALACTIC = np.array([33.0, 104.0, 221.0, 206.0, 149.0, 113.0]), np.array([2.5, 6.0, 6.0, 6.0, 7.0, 6.0])
+_VISITS_GALACTIC = np.array([35.0, 104.0, 221.0, 206.0, 149.0, 113.0]), np.array([2.5, 6.0, 6.0, 6.0, 7.0, 6.0])
 
 # What a night holds, and its share of all nights: one band once, or two exposures.
 _NIGHTS = {
@@ -120,13 +122,19 @@ _KIND = {"ri": "r", "iz": "z", "zy": "zy", "gr": "g", "ur": "u", "ug": "u"}
 
 # How often the parts of a season are observed, days from its middle; the middle, days from
 # opposition, moves from season to season.
-_SEASON = np.array([0.0, 0.15, 0.35, 0.6, 0.85, 0.97, 1.0, 0.97, 0.85, 0.6, 0.35, 0.15, 0.0])
+_SEASON = np.array([0.03, 0.09, 0.16, 0.38, 0.76, 0.95, 1.0, 0.95, 0.76, 0.38, 0.16, 0.09, 0.03])
 _SEASON_STEPS = np.linspace(-150.0, 150.0, len(_SEASON))
-_SEASON_SCALE = 0.85
-_SEASON_CENTRE, _SEASON_CENTRE_SIGMA = 12.0, 18.0
-# Bands come in runs: the weight of each kind is log-normal from one spell of days to the next.
-_FASHION_DAYS = 8
-_FASHION = {"u": 1.5, "g": 0.9, "r": 0.6, "i": 0.6, "z": 0.7, "y": 0.7, "zy": 0.7}
+_SEASON_SCALE, _SEASON_SCALE_SIGMA = 0.88, 0.08
+_SEASON_CENTRE, _SEASON_CENTRE_SIGMA = 12.0, 12.0
+# u is left to the nights when the pointing is highest: standard deviation, days from the middle.
+_U_SIGMA = 27.0
+# Bands come in runs: the weight of each kind is log-normal, and stays for a spell of days.
+_FASHION = {
+    "u": (5, 0.3), "g": (8, 0.75), "r": (8, 0.55), "i": (8, 0.7), "z": (8, 0.85), "y": (8, 0.5), "zy": (8, 0.75),
+}  # fmt: skip
+
+# So do the visits of the wide survey to deep fields, in all bands.
+_CLUMP_DAYS, _CLUMPS_DEEP = 8, 1.2
 
 _CROWDED = 0.3  # weight of a night that already has visits
 _HALF_NIGHT = 0.2  # days
@@ -135,16 +143,21 @@ _HOUR_ANGLE_SIGMA = 0.06  # days
 _PAIR_MIN, _PAIR_SIGMA_MIN = 34.4, 0.9
 _SHORT_PAIRS, _SHORT_MIN = 0.1, (13.0, 17.5)
 # Where the pointing lies in two overlapping fields, a visit is repeated within minutes.
-_BOTH_TWICE, _ONE_TWICE = 0.16, 0.05
+_BOTH_TWICE, _ONE_TWICE = 0.14, 0.045
 _NEXT_MIN, _LATER, _LATER_MIN = 0.645, 0.28, (1.3, 9.0)
 
 # A deep sequence: exposures of each band, in the order they are taken; u only in dark time, z else.
 _SEQUENCE = {"g": 10, "i": 20, "r": 20, "u": 8, "y": 18, "z": 24}
-_WHOLE, _TWICE = 0.66, 0.02  # sequences that are completed, and taken twice
-_STEP_MIN, _CHANGE_MIN = 0.60, 2.57  # from one exposure to the next, in one band and to another
-# Sequences with u, by tenth of the month, and those not taken under a bright moon.
-_WITH_U = np.array([1.0, 0.55, 0.0, 0.0, 0.0, 0.0, 0.0, 0.5, 1.0, 1.0])
-_UNDER_MOON = np.array([1.0, 1.0, 1.0, 1.0, 0.35, 1.0, 1.0, 1.0, 1.0, 1.0])
+_WHOLE, _TWICE = 0.72, 0.02  # sequences that are completed, and taken twice
+_AGAIN = 0.4  # of the others are begun anew on the next night
+_KEPT = {"u": 0.75, "z": 0.65}  # chance of a band in the others, 0.45 for the rest
+_SPACING_SIGMA = 0.2
+# From one exposure to the next: in one band, to another band, and to another band where the other
+# half of the field comes in between.
+_STEP_MIN, _STEP_U_MIN, _CHANGE_MIN, _OTHER_HALF_MIN = 0.60, 0.55, 2.57, 8.65
+# By tenth of the month: sequences with u; and the chance to begin one, else the next night is tried.
+_WITH_U = np.array([1.0, 0.52, 0.0, 0.0, 0.0, 0.0, 0.0, 0.6, 1.0, 1.0])
+_UNDER_MOON = np.array([1.0, 1.0, 0.65, 0.6, 0.15, 0.8, 0.9, 1.0, 1.0, 1.0])
 
 
 def moon_phase(mjd: np.ndarray) -> np.ndarray:
@@ -158,7 +171,7 @@ def wide_schedule(rng: np.random.Generator) -> Schedule:
     dec = math.asin(rng.uniform(math.sin(math.radians(-62.0)), math.sin(math.radians(2.0))))
     opposition = _YEAR_DAYS * rng.uniform()
     mean, sigma = _VISITS_GALACTIC if rng.uniform() < _GALACTIC else _VISITS
-    visits = np.maximum(mean + sigma * rng.normal(size=6), 1.0)
+    visits = (mean + sigma * rng.normal(size=6)) * (1 + 0.015 * rng.normal())
     # Four in five pointings roll, the rest a little.
     rolling = rng.normal(0.52, 0.07) if rng.uniform() < 0.8 else rng.normal(0.15, 0.1)
     return _wide(rng, dec=dec, opposition=opposition, visits=visits, rolling=rolling)
@@ -168,12 +181,12 @@ def deep_schedule(rng: np.random.Generator, field: DeepField) -> Schedule:
     """Ten years of a deep field: its sequences, and its share of the wide survey."""
     opposition = _opposition(field.ra_deg)
     mean, sigma = _VISITS
-    visits = np.maximum(mean + sigma * rng.normal(size=6), 1.0) * field.wide_visits / mean.sum()
+    visits = (mean + sigma * rng.normal(size=6)) * field.wide_visits / mean.sum()
     dec = math.radians(field.dec_deg)
-    wide = _wide(rng, dec=dec, opposition=opposition, visits=visits, rolling=0.1)
+    wide = _wide(rng, dec=dec, opposition=opposition, visits=visits, rolling=0.1, clumps=_CLUMPS_DEEP)
     deep = _sequences(rng, field, dec, opposition, first_block=int(wide.block.max()) + 1)
     order = np.argsort(np.concatenate([wide.mjd, deep.mjd]), kind="stable")
-    columns = ("code", "mjd", "night", "block", "hour_angle")
+    columns = ("code", "mjd", "night", "block", "hour_angle", "deep")
     joined = {name: np.concatenate([getattr(wide, name), getattr(deep, name)])[order] for name in columns}
     return Schedule(**joined, dec=dec)
 
@@ -186,15 +199,17 @@ def _opposition(ra_deg: float) -> float:
 
 
 def _wide(
-    rng: np.random.Generator, *, dec: float, opposition: float, visits: np.ndarray, rolling: float
+    rng: np.random.Generator, *, dec: float, opposition: float, visits: np.ndarray, rolling: float, clumps: float = 0.0
 ) -> Schedule:
     days = np.arange(math.floor(LSST_YEARS * _YEAR_DAYS))
     season = np.floor((days - opposition) / _YEAR_DAYS + 0.5).astype(int)
     offset = days - opposition - _YEAR_DAYS * season
     middle = _SEASON_CENTRE + _SEASON_CENTRE_SIGMA * rng.normal(size=LSST_YEARS + 2)
-    often = np.interp(
-        (offset - middle[np.maximum(season, 0)]) / _SEASON_SCALE, _SEASON_STEPS, _SEASON, left=0.0, right=0.0
-    )
+    scale = max(0.5, _SEASON_SCALE + _SEASON_SCALE_SIGMA * rng.normal())
+    part = (offset - middle[np.maximum(season, 0)]) / scale
+    often = np.interp(part, _SEASON_STEPS, _SEASON, left=0.0, right=0.0)
+    often = often * _fashion(rng, days, _CLUMP_DAYS, clumps)
+    high = np.exp(-0.5 * ((offset - middle[np.maximum(season, 0)]) / _U_SIGMA) ** 2)
     # Seasons take turns, after a first one or two that do not.
     turn = np.where((np.arange(LSST_YEARS + 2) + rng.integers(2)) % 2, 1.0, -1.0)
     weights = np.exp(0.15 * rng.normal(size=LSST_YEARS + 2)) * (1 + rolling * turn)
@@ -203,16 +218,13 @@ def _wide(
 
     phase = moon_phase(LSST_START_MJD + days + MIDNIGHT)
     tenth = (10 * phase).astype(int)
-    fashions = {
-        group: np.exp(_FASHION[group] * rng.normal(size=len(days) // _FASHION_DAYS + 2))[
-            (days + rng.integers(_FASHION_DAYS)) // _FASHION_DAYS
-        ]
-        for group in _MONTH
-    }
+    fashions = {group: _fashion(rng, days, *spell) for group, spell in _FASHION.items()}
     nights, kinds = [], []
     for kind, count in _night_counts(rng, visits).items():
         group = _KIND.get(kind, kind[0])
         weight = often * np.asarray(_MONTH[group])[tenth] * fashions[group]
+        if group == "u":
+            weight = weight * high
         # The smallest of exponential times are a weighted draw without replacement.
         possible = np.flatnonzero(weight > 0)
         waits = rng.exponential(size=len(possible)) / weight[possible]
@@ -221,6 +233,11 @@ def _wide(
         nights.append(chosen)
         kinds += [kind] * count
     return _exposures(rng, np.concatenate(nights), kinds, offset, dec)
+
+
+def _fashion(rng: np.random.Generator, days: np.ndarray, spell: int, sigma: float) -> np.ndarray:
+    drawn = np.exp(sigma * rng.normal(size=len(days) // spell + 2))
+    return drawn[(days + rng.integers(spell)) // spell]
 
 
 def _night_counts(rng: np.random.Generator, visits: np.ndarray) -> dict[str, int]:
@@ -274,7 +291,7 @@ def _exposures(
     codes = np.concatenate([code[mask] for mask, code, *_ in parts])
     block = np.concatenate([2 * np.flatnonzero(mask) + slot for mask, _, _, slot in parts])
     angle = np.concatenate([hour_angle[mask] for mask, *_ in parts]) + minutes * _MINUTE
-    return _schedule(night, codes, block, angle, offset, dec)
+    return _schedule(night, codes, block, angle, offset, dec, deep=False)
 
 
 def _hour_angle(rng: np.random.Generator, offset: np.ndarray) -> np.ndarray:
@@ -286,12 +303,19 @@ def _hour_angle(rng: np.random.Generator, offset: np.ndarray) -> np.ndarray:
 
 
 def _schedule(
-    night: np.ndarray, code: np.ndarray, block: np.ndarray, angle: np.ndarray, offset: np.ndarray, dec: float
+    night: np.ndarray,
+    code: np.ndarray,
+    block: np.ndarray,
+    angle: np.ndarray,
+    offset: np.ndarray,
+    dec: float,
+    *,
+    deep: bool,
 ) -> Schedule:
     """Sorted by time; `angle` in days from transit, `offset` of every night from opposition."""
     mjd = LSST_START_MJD + night + MIDNIGHT - offset[night] / _YEAR_DAYS + angle
     order = np.argsort(mjd, kind="stable")
-    return Schedule(code[order], mjd[order], night[order], block[order], 2 * math.pi * angle[order], dec)
+    return Schedule(code[order], mjd[order], night[order], block[order], 2 * math.pi * angle[order], np.full(len(night), deep), dec)
 
 
 def _sequences(
@@ -301,46 +325,49 @@ def _sequences(
     days = np.arange(math.floor(LSST_YEARS * _YEAR_DAYS))
     season = np.floor((days - opposition) / _YEAR_DAYS + 0.5).astype(int)
     offset = days - opposition - _YEAR_DAYS * season
-    nights = _sequence_nights(rng, field, opposition)
+    nights, whole = _sequence_nights(rng, field, opposition)
     tenth = (10 * moon_phase(LSST_START_MJD + nights + MIDNIGHT)).astype(int)
-    kept = rng.uniform(size=len(nights)) < _UNDER_MOON[tenth]
-    nights, tenth = nights[kept], tenth[kept]
     with_u = rng.uniform(size=len(nights)) < _WITH_U[tenth]
     starts = _hour_angle(rng, offset[nights]) - 0.02
 
+    change = _CHANGE_MIN if field.part == 1 else _OTHER_HALF_MIN
     columns: list[tuple[np.ndarray, ...]] = []
     block = first_block
-    for night, dark, start in zip(nights, with_u, starts, strict=True):
+    for night, dark, start, complete in zip(nights, with_u, starts, whole, strict=True):
         bands = [band for band in _SEQUENCE if band != ("z" if dark else "u")]
+        if not complete:
+            bands = [band for band in bands if rng.uniform() < _KEPT.get(band, 0.45)] or bands[:1]
+        elif rng.uniform() < _TWICE:
+            bands += bands
         numbers = [max(1, round(field.part * _SEQUENCE[band])) for band in bands]
         code = np.repeat(["ugrizy".index(band) for band in bands], numbers)
         index = np.repeat(np.arange(len(bands)), numbers)
-        minutes = np.cumsum(np.where(np.diff(index, prepend=0) > 0, _CHANGE_MIN, _STEP_MIN))
-        if rng.uniform() > _WHOLE:
-            low, high = np.sort(rng.integers(len(code) + 1, size=2))
-            code, index, minutes = code[low:high], index[low:high], minutes[low:high]
-        elif rng.uniform() < _TWICE:
-            code, index = np.tile(code, 2), np.append(index, index + len(bands))
-            minutes = np.append(minutes, minutes + minutes[-1] + _CHANGE_MIN)
+        step = np.where(code == 0, _STEP_U_MIN, _STEP_MIN)
+        minutes = np.cumsum(np.where(np.diff(index, prepend=0) > 0, change, step))
         columns.append((np.full(len(code), night), code, block + index, start + minutes * _MINUTE))
-        block += 2 * len(bands)
+        block += len(bands)
     night, code, blocks, angle = (np.concatenate(column) for column in zip(*columns, strict=True))
-    return _schedule(night, code, blocks, angle, offset, dec)
+    return _schedule(night, code, blocks, angle, offset, dec, deep=True)
 
 
-def _sequence_nights(rng: np.random.Generator, field: DeepField, opposition: float) -> np.ndarray:
-    """Nights on which a sequence begins."""
-    nights: list[float] = []
+def _sequence_nights(rng: np.random.Generator, field: DeepField, opposition: float) -> tuple[np.ndarray, np.ndarray]:
+    """Nights on which a sequence begins, and whether it is completed."""
+    nights: dict[int, bool] = {}
     last = math.floor(LSST_YEARS * _YEAR_DAYS) - 1
     for season in range(-1, LSST_YEARS + 1):
         centre = opposition + _YEAR_DAYS * season + field.centre_days
         night = centre - field.half_days + rng.uniform(0, 7)
         while night < centre + field.half_days:
+            tenth = int(10 * moon_phase(LSST_START_MJD + night + MIDNIGHT))
+            if rng.uniform() > _UNDER_MOON[tenth]:
+                night += 1.0
+                continue
+            complete = rng.uniform() < _WHOLE
             if 0 <= night <= last:
-                nights.append(night)
-            spacing = field.spacing_days[min(max(math.floor(night / _YEAR_DAYS), 0), LSST_YEARS - 1)]
-            # A sequence that fails is often begun anew on the next night; some weeks are lost.
-            fate = rng.uniform()
-            step = 1.0 if fate < 0.1 else rng.normal(spacing, 0.22 * spacing)
-            night += max(1.0, step + (spacing if fate > 0.93 else 0.0))
-    return np.unique(np.floor(nights).astype(int))
+                nights[math.floor(night)] = complete
+            spacing = field.spacing_days[min(max(season, 0), LSST_YEARS - 1)]
+            if complete or rng.uniform() > _AGAIN:
+                night += max(1.0, spacing * (1.0 + _SPACING_SIGMA * rng.normal()))
+            else:
+                night += 1.0
+    return np.array(list(nights)), np.array(list(nights.values()))
