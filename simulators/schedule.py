@@ -18,11 +18,13 @@ import numpy as np
 
 __all__ = [
     "DEEP_FIELDS",
+    "LSST_START_MJD",
     "LSST_YEARS",
-    "MIDNIGHT",
     "DeepField",
+    "Pointing",
     "Schedule",
     "deep_schedule",
+    "draw_pointing",
     "moon_phase",
     "wide_schedule",
 ]
@@ -31,10 +33,23 @@ _YEAR_DAYS = 365.25
 _MINUTE = 1.0 / 1440.0
 
 LSST_START_MJD, LSST_YEARS = 60980.0, 10  # 2025-11-01
-MIDNIGHT = 0.195
-"""Middle of the night at the telescope, as a fraction of a day of MJD."""
-
+_MIDNIGHT = 0.195  # at the telescope, as a fraction of a day of MJD
 _NEW_MOON_MJD, _MONTH_DAYS = 60232.747, 29.530588  # new moon of 2023-10-14; mean synodic month
+
+
+@dataclass(frozen=True)
+class Pointing:
+    """A place on the sky, as far as its schedule knows it.
+
+    Attributes:
+        dec: declination, radians.
+        opposition: days from the start of the survey until the Sun first stands opposite.
+        galactic: whether it lies towards the Galactic plane, which gets fewer visits in u and y.
+    """
+
+    dec: float
+    opposition: float
+    galactic: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,6 +87,7 @@ class DeepField:
         half_days: half the length of its season.
         wide_visits: of them belong to the wide survey.
         euclid_visits: of Euclid's deep survey, or 0 (ESA's survey page: South 45, Fornax 52).
+        euclid_group: of these that come within days of each other (the same page: Fornax 7).
     """
 
     ra_deg: float
@@ -82,14 +98,15 @@ class DeepField:
     half_days: float
     wide_visits: int
     euclid_visits: int = 0
+    euclid_group: int = 1
 
 
-_WEEKLY = (7.0,) * LSST_YEARS
+_WEEKLY = (7.3,) * LSST_YEARS
 DEEP_FIELDS: dict[str, DeepField] = {
-    "COSMOS": DeepField(150.11, 2.23, 1.0, (17.0, 1.5, 1.15, 2.3) + (6.6,) * 6, 12.0, 108.0, 722),
+    "COSMOS": DeepField(150.11, 2.23, 1.0, (17.0, 1.5, 1.15, 2.4) + (7.0,) * 6, 12.0, 108.0, 722),
     "ELAISS1": DeepField(9.45, -44.02, 1.0, _WEEKLY, 12.0, 108.0, 772),
     "XMM-LSS": DeepField(35.57, -4.82, 1.0, _WEEKLY, 12.0, 108.0, 835),
-    "ECDFS": DeepField(52.98, -28.12, 1.0, _WEEKLY, 12.0, 108.0, 774, 52),
+    "ECDFS": DeepField(52.98, -28.12, 1.0, _WEEKLY, 12.0, 108.0, 774, 52, 7),
     "EDFS_a": DeepField(58.9, -49.32, 0.5, _WEEKLY, 12.0, 108.0, 797, 45),
     "EDFS_b": DeepField(63.6, -47.6, 0.5, _WEEKLY, 12.0, 108.0, 774, 45),
 }
@@ -97,9 +114,13 @@ DEEP_FIELDS: dict[str, DeepField] = {
 
 # Visits of each band, u to y, to a pointing in ten years: mean and standard deviation.
 _VISITS = np.array([49.4, 70.3, 193.0, 198.0, 168.3, 174.1]), np.array([2.6, 4.0, 7.5, 7.5, 7.0, 9.0])
+_VISITS_SIGMA = 0.015  # in all bands together
 # The tenth of the pointings that lies towards the Galactic plane has its own.
 _GALACTIC = 0.1
-_VISITS_GALACTIC = np.array([35.0, 104.0, 221.0, 206.0, 149.0, 113.0]), np.array([2.5, 6.0, 6.0, 6.0, 7.0, 6.0])
+_VISITS_GALACTIC = (
+    np.array([35.0, 104.0, 221.0, 206.0, 149.0, 113.0]),
+    np.array([2.5, 6.0, 6.0, 6.0, 7.0, 6.0]),
+)
 
 # What a night holds, and its share of all nights: one band once, or two exposures.
 _NIGHTS = {
@@ -120,20 +141,25 @@ _MONTH = {
 }
 _KIND = {"ri": "r", "iz": "z", "zy": "zy", "gr": "g", "ur": "u", "ug": "u"}
 
-# How often the parts of a season are observed, days from its middle; the middle, days from
-# opposition, moves from season to season.
-_SEASON = np.array([0.03, 0.09, 0.16, 0.38, 0.76, 0.95, 1.0, 0.95, 0.76, 0.38, 0.16, 0.09, 0.03])
-_SEASON_STEPS = np.linspace(-150.0, 150.0, len(_SEASON))
-_SEASON_SCALE, _SEASON_SCALE_SIGMA = 0.88, 0.08
-_SEASON_CENTRE, _SEASON_CENTRE_SIGMA = 12.0, 12.0
+# How often the parts of a season are observed, by days from opposition (a few visits come early, in
+# the mornings); the whole moves a little from season to season.
+_SEASON_STEPS = np.arange(-170.0, 161.0, 15.0)
+_SEASON = np.array(
+    [0.0, 0.02, 0.05, 0.08, 0.09, 0.09, 0.13, 0.3, 0.56, 0.72, 0.88, 0.95,
+     1.0, 0.99, 0.97, 0.87, 0.75, 0.66, 0.42, 0.12, 0.05, 0.02, 0.0]
+)  # fmt: skip
+_SEASON_SCALE, _SEASON_SCALE_DEEP, _SEASON_SCALE_SIGMA = 0.92, 0.8, 0.05
+_SEASON_SHIFT_SIGMA = 10.0
+_SEASON_MIDDLE = 14.0
+
 # u is left to the nights when the pointing is highest: standard deviation, days from the middle.
-_U_SIGMA = 27.0
+_U_SIGMA = 29.0
 # Bands come in runs: the weight of each kind is log-normal, and stays for a spell of days.
 _FASHION = {
-    "u": (5, 0.3), "g": (8, 0.75), "r": (8, 0.55), "i": (8, 0.7), "z": (8, 0.85), "y": (8, 0.5), "zy": (8, 0.75),
+    "u": (5, 0.0), "g": (8, 0.65), "r": (8, 0.55), "i": (8, 0.65), "z": (8, 0.85), "y": (8, 0.3), "zy": (8, 0.7),
 }  # fmt: skip
 
-# So do the visits of the wide survey to deep fields, in all bands.
+# In deep fields the visits of the wide survey come in runs too, in all bands at once.
 _CLUMP_DAYS, _CLUMPS_DEEP = 8, 1.2
 
 _CROWDED = 0.3  # weight of a night that already has visits
@@ -150,7 +176,7 @@ _NEXT_MIN, _LATER, _LATER_MIN = 0.645, 0.28, (1.3, 9.0)
 _SEQUENCE = {"g": 10, "i": 20, "r": 20, "u": 8, "y": 18, "z": 24}
 _WHOLE, _TWICE = 0.72, 0.02  # sequences that are completed, and taken twice
 _AGAIN = 0.4  # of the others are begun anew on the next night
-_KEPT = {"u": 0.75, "z": 0.65}  # chance of a band in the others, 0.45 for the rest
+_KEPT = {"u": 0.65, "z": 0.7}  # chance of a band in the others, 0.45 for the rest
 _SPACING_SIGMA = 0.2
 # From one exposure to the next: in one band, to another band, and to another band where the other
 # half of the field comes in between.
@@ -165,30 +191,33 @@ def moon_phase(mjd: np.ndarray) -> np.ndarray:
     return (mjd - _NEW_MOON_MJD) / _MONTH_DAYS % 1.0
 
 
-def wide_schedule(rng: np.random.Generator) -> Schedule:
-    """Ten years of a pointing of the wide survey, somewhere on its sky."""
+def draw_pointing(rng: np.random.Generator) -> Pointing:
+    """Somewhere on the sky of the wide survey."""
     # Declinations of the wide survey, -62 to +2 degrees, uniform on the sphere.
     dec = math.asin(rng.uniform(math.sin(math.radians(-62.0)), math.sin(math.radians(2.0))))
-    opposition = _YEAR_DAYS * rng.uniform()
-    mean, sigma = _VISITS_GALACTIC if rng.uniform() < _GALACTIC else _VISITS
-    visits = (mean + sigma * rng.normal(size=6)) * (1 + 0.015 * rng.normal())
+    return Pointing(dec, _YEAR_DAYS * rng.uniform(), bool(rng.uniform() < _GALACTIC))
+
+
+def wide_schedule(rng: np.random.Generator, pointing: Pointing) -> Schedule:
+    """Ten years of a pointing of the wide survey."""
+    mean, sigma = _VISITS_GALACTIC if pointing.galactic else _VISITS
+    visits = (mean + sigma * rng.normal(size=6)) * (1 + _VISITS_SIGMA * rng.normal())
     # Four in five pointings roll, the rest a little.
     rolling = rng.normal(0.52, 0.07) if rng.uniform() < 0.8 else rng.normal(0.15, 0.1)
-    return _wide(rng, dec=dec, opposition=opposition, visits=visits, rolling=rolling)
+    return _wide(rng, pointing, visits=visits, rolling=rolling, clumps=0.0, scale=_SEASON_SCALE)
 
 
 def deep_schedule(rng: np.random.Generator, field: DeepField) -> Schedule:
     """Ten years of a deep field: its sequences, and its share of the wide survey."""
-    opposition = _opposition(field.ra_deg)
+    pointing = Pointing(math.radians(field.dec_deg), _opposition(field.ra_deg))
     mean, sigma = _VISITS
     visits = (mean + sigma * rng.normal(size=6)) * field.wide_visits / mean.sum()
-    dec = math.radians(field.dec_deg)
-    wide = _wide(rng, dec=dec, opposition=opposition, visits=visits, rolling=0.1, clumps=_CLUMPS_DEEP)
-    deep = _sequences(rng, field, dec, opposition, first_block=int(wide.block.max()) + 1)
+    wide = _wide(rng, pointing, visits=visits, rolling=0.1, clumps=_CLUMPS_DEEP, scale=_SEASON_SCALE_DEEP)
+    deep = _sequences(rng, field, pointing, first_block=int(wide.block.max()) + 1)
     order = np.argsort(np.concatenate([wide.mjd, deep.mjd]), kind="stable")
     columns = ("code", "mjd", "night", "block", "hour_angle", "deep")
     joined = {name: np.concatenate([getattr(wide, name), getattr(deep, name)])[order] for name in columns}
-    return Schedule(**joined, dec=dec)
+    return Schedule(**joined, dec=pointing.dec)
 
 
 def _opposition(ra_deg: float) -> float:
@@ -199,24 +228,28 @@ def _opposition(ra_deg: float) -> float:
 
 
 def _wide(
-    rng: np.random.Generator, *, dec: float, opposition: float, visits: np.ndarray, rolling: float, clumps: float = 0.0
+    rng: np.random.Generator,
+    pointing: Pointing,
+    *,
+    visits: np.ndarray,
+    rolling: float,
+    clumps: float,
+    scale: float,
 ) -> Schedule:
-    days = np.arange(math.floor(LSST_YEARS * _YEAR_DAYS))
-    season = np.floor((days - opposition) / _YEAR_DAYS + 0.5).astype(int)
-    offset = days - opposition - _YEAR_DAYS * season
-    middle = _SEASON_CENTRE + _SEASON_CENTRE_SIGMA * rng.normal(size=LSST_YEARS + 2)
-    scale = max(0.5, _SEASON_SCALE + _SEASON_SCALE_SIGMA * rng.normal())
-    part = (offset - middle[np.maximum(season, 0)]) / scale
+    """The wide survey of a pointing: expected visits of each band, and how they are strewn."""
+    days, season, offset = _calendar(pointing)
+    shift = (_SEASON_SHIFT_SIGMA * rng.normal(size=LSST_YEARS + 2))[np.maximum(season, 0)]
+    part = (offset - shift) / max(0.5, scale + _SEASON_SCALE_SIGMA * rng.normal())
     often = np.interp(part, _SEASON_STEPS, _SEASON, left=0.0, right=0.0)
     often = often * _fashion(rng, days, _CLUMP_DAYS, clumps)
-    high = np.exp(-0.5 * ((offset - middle[np.maximum(season, 0)]) / _U_SIGMA) ** 2)
+    high = np.exp(-0.5 * ((offset - shift - _SEASON_MIDDLE) / _U_SIGMA) ** 2)
     # Seasons take turns, after a first one or two that do not.
     turn = np.where((np.arange(LSST_YEARS + 2) + rng.integers(2)) % 2, 1.0, -1.0)
     weights = np.exp(0.15 * rng.normal(size=LSST_YEARS + 2)) * (1 + rolling * turn)
     weights[:2] = 1.0 + 0.2 * rng.uniform(-1, 1)
     often = often * weights[np.maximum(season, 0)]
 
-    phase = moon_phase(LSST_START_MJD + days + MIDNIGHT)
+    phase = moon_phase(LSST_START_MJD + days + _MIDNIGHT)
     tenth = (10 * phase).astype(int)
     fashions = {group: _fashion(rng, days, *spell) for group, spell in _FASHION.items()}
     nights, kinds = [], []
@@ -232,7 +265,14 @@ def _wide(
         often[chosen] *= _CROWDED
         nights.append(chosen)
         kinds += [kind] * count
-    return _exposures(rng, np.concatenate(nights), kinds, offset, dec)
+    return _exposures(rng, np.concatenate(nights), kinds, offset, pointing.dec)
+
+
+def _calendar(pointing: Pointing) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Every night of ten years, its season, and its days from the opposition of that season."""
+    days = np.arange(math.floor(LSST_YEARS * _YEAR_DAYS))
+    season = np.floor((days - pointing.opposition) / _YEAR_DAYS + 0.5).astype(int)
+    return days, season, days - pointing.opposition - _YEAR_DAYS * season
 
 
 def _fashion(rng: np.random.Generator, days: np.ndarray, spell: int, sigma: float) -> np.ndarray:
@@ -268,15 +308,15 @@ def _exposures(
     hour_angle = _hour_angle(rng, offset[nights])
     short = rng.uniform(size=len(nights)) < _SHORT_PAIRS
     gap = np.where(
-        short, rng.uniform(*_SHORT_MIN, len(nights)), _PAIR_MIN + _PAIR_SIGMA_MIN * rng.normal(size=len(nights))
+        short,
+        rng.uniform(*_SHORT_MIN, len(nights)),
+        _PAIR_MIN + _PAIR_SIGMA_MIN * rng.normal(size=len(nights)),
     )
     twice = rng.uniform(size=len(nights))
     one = twice < _ONE_TWICE
     again_first = paired & ((twice < _ONE_TWICE / 2) | (~one & (twice < _ONE_TWICE + _BOTH_TWICE)))
     again_second = paired & ((one & (twice >= _ONE_TWICE / 2)) | (~one & (twice < _ONE_TWICE + _BOTH_TWICE)))
-    later = np.where(
-        rng.uniform(size=len(nights)) < _LATER, rng.uniform(*_LATER_MIN, len(nights)), _NEXT_MIN
-    )
+    later = np.where(rng.uniform(size=len(nights)) < _LATER, rng.uniform(*_LATER_MIN, len(nights)), _NEXT_MIN)
 
     # Block 2n is the first exposure of night n (with its repeat), 2n + 1 the second.
     everyone = np.ones(len(nights), bool)
@@ -313,20 +353,24 @@ def _schedule(
     deep: bool,
 ) -> Schedule:
     """Sorted by time; `angle` in days from transit, `offset` of every night from opposition."""
-    mjd = LSST_START_MJD + night + MIDNIGHT - offset[night] / _YEAR_DAYS + angle
+    mjd = LSST_START_MJD + night + _MIDNIGHT - offset[night] / _YEAR_DAYS + angle
     order = np.argsort(mjd, kind="stable")
-    return Schedule(code[order], mjd[order], night[order], block[order], 2 * math.pi * angle[order], np.full(len(night), deep), dec)
+    return Schedule(
+        code[order],
+        mjd[order],
+        night[order],
+        block[order],
+        2 * math.pi * angle[order],
+        np.full(len(night), deep),
+        dec,
+    )
 
 
-def _sequences(
-    rng: np.random.Generator, field: DeepField, dec: float, opposition: float, first_block: int
-) -> Schedule:
+def _sequences(rng: np.random.Generator, field: DeepField, pointing: Pointing, first_block: int) -> Schedule:
     """The deep sequences of a field."""
-    days = np.arange(math.floor(LSST_YEARS * _YEAR_DAYS))
-    season = np.floor((days - opposition) / _YEAR_DAYS + 0.5).astype(int)
-    offset = days - opposition - _YEAR_DAYS * season
-    nights, whole = _sequence_nights(rng, field, opposition)
-    tenth = (10 * moon_phase(LSST_START_MJD + nights + MIDNIGHT)).astype(int)
+    *_, offset = _calendar(pointing)
+    nights, whole = _sequence_nights(rng, field, pointing.opposition)
+    tenth = (10 * moon_phase(LSST_START_MJD + nights + _MIDNIGHT)).astype(int)
     with_u = rng.uniform(size=len(nights)) < _WITH_U[tenth]
     starts = _hour_angle(rng, offset[nights]) - 0.02
 
@@ -347,10 +391,12 @@ def _sequences(
         columns.append((np.full(len(code), night), code, block + index, start + minutes * _MINUTE))
         block += len(bands)
     night, code, blocks, angle = (np.concatenate(column) for column in zip(*columns, strict=True))
-    return _schedule(night, code, blocks, angle, offset, dec, deep=True)
+    return _schedule(night, code, blocks, angle, offset, pointing.dec, deep=True)
 
 
-def _sequence_nights(rng: np.random.Generator, field: DeepField, opposition: float) -> tuple[np.ndarray, np.ndarray]:
+def _sequence_nights(
+    rng: np.random.Generator, field: DeepField, opposition: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Nights on which a sequence begins, and whether it is completed."""
     nights: dict[int, bool] = {}
     last = math.floor(LSST_YEARS * _YEAR_DAYS) - 1
@@ -358,7 +404,7 @@ def _sequence_nights(rng: np.random.Generator, field: DeepField, opposition: flo
         centre = opposition + _YEAR_DAYS * season + field.centre_days
         night = centre - field.half_days + rng.uniform(0, 7)
         while night < centre + field.half_days:
-            tenth = int(10 * moon_phase(LSST_START_MJD + night + MIDNIGHT))
+            tenth = int(10 * moon_phase(LSST_START_MJD + night + _MIDNIGHT))
             if rng.uniform() > _UNDER_MOON[tenth]:
                 night += 1.0
                 continue

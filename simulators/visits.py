@@ -101,7 +101,12 @@ class Visits:
 
     @classmethod
     def single(
-        cls, code: np.ndarray, mjd: np.ndarray, fwhm_eff_arcsec: np.ndarray, m5: np.ndarray, airmass: np.ndarray
+        cls,
+        code: np.ndarray,
+        mjd: np.ndarray,
+        fwhm_eff_arcsec: np.ndarray,
+        m5: np.ndarray,
+        airmass: np.ndarray,
     ) -> Visits:
         """Visits of which none stands for several."""
         codes = np.asarray(code, np.int8)
