@@ -44,6 +44,9 @@ _POINTING_SIGMA = 0.06
 _FULL_MOON_DEEP = np.array([0.0, 1.1, 0.9, 0.45, 0.25, 0.15])
 _TAIL_DEEP = np.array([0.3, 0.15, 0.02, 0.0, 0.1, 0.16])
 
+# Given the depth: draws for each visit, hour angles (radians) where none are known, visits at once.
+_TRIES, _TYPICAL_ANGLE, _AT_ONCE = 64, 0.4, 4096
+
 # Share of the variance that is common to a night, and to a block within it.
 _NIGHT, _BLOCK = 0.72, 0.25
 
@@ -89,28 +92,47 @@ def seeing_given_depth(
         m5: (n) five-sigma depth of one visit, AB mag.
         airmass: (n) if known.
     """
-    tries = 64
-    shape = (len(code), tries)
-    if airmass is None:
+    fwhm_eff, air = np.empty(len(code)), np.empty(len(code))
+    for first in range(0, len(code), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        known = None if airmass is None else airmass[part]
+        fwhm_eff[part], air[part] = _posterior(rng, code[part], mjd[part], m5[part], known)
+    return fwhm_eff, air
+
+
+def _posterior(
+    rng: np.random.Generator, code: np.ndarray, mjd: np.ndarray, m5: np.ndarray, known: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """One of `_TRIES` draws without the depth, each as likely as the loss that the depth asks of it."""
+    shape, row = (len(code), _TRIES), np.arange(len(code))
+    if known is None:
         # As the wide survey has it: declinations and hour angles of its own.
         sine = rng.uniform(math.sin(math.radians(-62.0)), math.sin(math.radians(2.0)), shape)
-        angle = rng.normal(0.0, 0.4, shape)
+        angle = rng.normal(0.0, _TYPICAL_ANGLE, shape)
         zenith = math.sin(_LATITUDE) * sine + math.cos(_LATITUDE) * np.sqrt(1 - sine**2) * np.cos(angle)
         air = 1.0 / np.maximum(zenith, 1.0 / _AIRMASS_MOST)
     else:
-        air = np.broadcast_to(np.asarray(airmass, float)[:, None], shape)
+        air = np.broadcast_to(known[:, None], shape)
     atmosphere = _FWHM_500_ARCSEC * np.exp(_FWHM_500_SIGMA * rng.normal(size=shape))
     fwhm_eff = _fwhm_eff(code[:, None], atmosphere, air)
-    loss = (_clear_depth(code, mjd) - m5)[:, None] - 2.5 * np.log10(fwhm_eff)
-    widest = widest_fwhm_eff(code, m5)[:, None]
-    likely = np.exp(-np.maximum(loss, 0.0) / _LOSS[code][:, None])
-    weight = np.where((loss >= 0) & (fwhm_eff <= widest), likely, 0.0)
-    # A visit deeper than any seeing tried explains has the sharpest of them, or sharper still.
+    sharp, widest, mean_loss = _clear_depth(code, mjd) - m5, widest_fwhm_eff(code, m5), _LOSS[code]
+    loss = sharp[:, None] - 2.5 * np.log10(fwhm_eff)
+    likely = np.exp(-np.maximum(loss, 0.0) / mean_loss[:, None]) / mean_loss[:, None]
+    weight = np.where((loss >= 0) & (fwhm_eff <= widest[:, None]), likely, 0.0)
     total = np.cumsum(weight, axis=1)
-    pick = (total < (rng.uniform(size=len(code)) * total[:, -1])[:, None]).sum(1)
-    pick = np.where(total[:, -1] > 0, np.minimum(pick, tries - 1), np.argmin(fwhm_eff, axis=1))
-    row = np.arange(len(code))
-    return np.minimum(fwhm_eff[row, pick], widest[:, 0]), air[row, pick]
+    pick = np.minimum((total < (rng.uniform(size=len(code)) * total[:, -1])[:, None]).sum(1), _TRIES - 1)
+
+    # Or the detector allows no more: then the seeing is the widest in which it allows that much.
+    mean, sigma = np.log(fwhm_eff).mean(1), np.maximum(np.log(fwhm_eff).std(1), 1e-6)
+    density = np.exp(-0.5 * ((np.log(widest) - mean) / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
+    slope = (deepest(code, 0.995 * widest) - deepest(code, 1.005 * widest)) / 0.01
+    room = np.maximum(sharp - 2.5 * np.log10(widest), 0.0)
+    limited = density / slope * (1 - np.exp(-room / mean_loss))
+    # A visit deeper than any seeing tried explains is taken to be limited too.
+    is_limited = rng.uniform(size=len(code)) * (limited + total[:, -1] / _TRIES) <= limited
+    nearest = np.argmin(np.abs(fwhm_eff - widest[:, None]), axis=1)
+    pick = np.where(is_limited, nearest, pick)
+    return np.where(is_limited, widest, fwhm_eff[row, pick]), air[row, pick]
 
 
 def _clear_depth(code: np.ndarray, mjd: np.ndarray, deep: np.ndarray | bool = False) -> np.ndarray:

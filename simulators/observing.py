@@ -104,7 +104,8 @@ def visits_from_columns(
         row = impossible[0]
         raise ValueError(
             f"row {rows[row]} of {source}: {found['m5']} is {values['m5'][row]:.4g} in {_LSST[code[row]]}, "
-            f"which one visit reaches only in seeing under {_SHARPEST_ARCSEC} arcsec. Is it the depth of a stack?"
+            f"which one visit reaches only in seeing under {_SHARPEST_ARCSEC} arcsec. "
+            "Give the depth of single visits, not of a stack"
         )
     condensed = np.ones(len(code), np.int8)
     if "exposure_s" in values:
@@ -168,7 +169,8 @@ def read_database(
             ).fetchall()
     except sqlite3.DatabaseError as error:
         raise ValueError(
-            f"{path} cannot be read as an SQLite database ({error}): is the download complete, and not compressed?"
+            f"{path} cannot be read as an SQLite database ({error}): is the download complete, and not "
+            "compressed?"
         ) from None
     columns = dict(zip(["rowid", "fieldRA", "fieldDec", *wanted], zip(*rows, strict=True), strict=False))
     if rows:
@@ -253,15 +255,16 @@ def _numbers(
     except (TypeError, ValueError):
         bad = next(row for row, value in enumerate(column) if not _is_number(value))
         raise ValueError(
-            f"row {rows[bad]} of {source}: {name} is {column[bad]!r}, not a number: correct it or leave the row out"
+            f"row {rows[bad]} of {source}: {name} is {column[bad]!r}, not a number: correct it or leave the "
+            "row out"
         ) from None
     low, high, meaning = _RANGES.get(ours, (-360.0, 360.0, "an angle in degrees"))
     bad = np.flatnonzero(~((values >= low) & (values <= high)))
     if len(bad):
         what = f"row {rows[bad[0]]} of {source}: {name} is {values[bad[0]]:g}"
         raise ValueError(
-            f"{what}, and has to be {meaning} ({low:g} to {high:g}); {len(bad)} of {len(values)} rows are not. "
-            "Correct them or leave them out"
+            f"{what}, and has to be {meaning} ({low:g} to {high:g}); {len(bad)} of {len(values)} rows are "
+            "not. Correct them or leave them out"
         )
     return values
 

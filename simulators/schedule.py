@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 
@@ -156,7 +157,8 @@ _SEASON_MIDDLE = 14.0
 _U_SIGMA = 29.0
 # Bands come in runs: the weight of each kind is log-normal, and stays for a spell of days.
 _FASHION = {
-    "u": (5, 0.0), "g": (8, 0.65), "r": (8, 0.55), "i": (8, 0.65), "z": (8, 0.85), "y": (8, 0.3), "zy": (8, 0.7),
+    "u": (8, 0.0), "g": (8, 0.65), "r": (8, 0.55), "i": (8, 0.65), "z": (8, 0.85), "y": (8, 0.3),
+    "zy": (8, 0.7),
 }  # fmt: skip
 
 # In deep fields the visits of the wide survey come in runs too, in all bands at once.
@@ -186,7 +188,11 @@ _WITH_U = np.array([1.0, 0.52, 0.0, 0.0, 0.0, 0.0, 0.0, 0.6, 1.0, 1.0])
 _UNDER_MOON = np.array([1.0, 1.0, 0.65, 0.6, 0.15, 0.8, 0.9, 1.0, 1.0, 1.0])
 
 
-def moon_phase(mjd: np.ndarray) -> np.ndarray:
+@overload
+def moon_phase(mjd: float) -> float: ...
+@overload
+def moon_phase(mjd: np.ndarray) -> np.ndarray: ...
+def moon_phase(mjd: float | np.ndarray) -> float | np.ndarray:
     """Age of the moon as part of the month: 0 new, 0.5 full. Mean motion, right to about half a day."""
     return (mjd - _NEW_MOON_MJD) / _MONTH_DAYS % 1.0
 

@@ -117,12 +117,12 @@ class Visits:
         """The same visits as arrays."""
         listed = list(visits)
         return cls(
-            np.array([BANDS[visit.band].code for visit in listed], np.int8),
-            *(
-                np.array([getattr(visit, name) for visit in listed], float)
-                for name in ("mjd", "fwhm_eff_arcsec", "m5", "airmass")
-            ),
-            np.array([visit.condensed for visit in listed], np.int8),
+            code=np.array([BANDS[visit.band].code for visit in listed], np.int8),
+            mjd=np.array([visit.mjd for visit in listed], float),
+            fwhm_eff_arcsec=np.array([visit.fwhm_eff_arcsec for visit in listed], float),
+            m5=np.array([visit.m5 for visit in listed], float),
+            airmass=np.array([visit.airmass for visit in listed], float),
+            condensed=np.array([visit.condensed for visit in listed], np.int8),
         )
 
     @classmethod
