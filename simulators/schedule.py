@@ -35,7 +35,8 @@ _MINUTE = 1.0 / 1440.0
 
 LSST_START_MJD, LSST_YEARS = 60980.0, 10  # 2025-11-01
 _MIDNIGHT = 0.195  # at the telescope, as a fraction of a day of MJD
-_NEW_MOON_MJD, _MONTH_DAYS = 60232.747, 29.530588  # new moon of 2023-10-14; mean synodic month
+# Mean new moon of 2000-01-06 and mean synodic month (Meeus, Astronomical Algorithms, chapter 49).
+_NEW_MOON_MJD, _MONTH_DAYS = 51549.59766, 29.530588861
 
 
 @dataclass(frozen=True)
@@ -132,13 +133,13 @@ _NIGHTS = {
 _REVERSED = 0.2  # of the pairs have the redder band first
 # When in the month: share of each tenth of it, from new moon on, for nights of each kind.
 _MONTH = {
-    "u": (0.170, 0.085, 0.0, 0.0, 0.0, 0.0, 0.0, 0.160, 0.335, 0.250),
-    "g": (0.150, 0.095, 0.036, 0.020, 0.002, 0.030, 0.130, 0.175, 0.163, 0.199),
-    "r": (0.165, 0.115, 0.035, 0.030, 0.024, 0.062, 0.110, 0.121, 0.158, 0.180),
-    "i": (0.084, 0.090, 0.122, 0.110, 0.110, 0.128, 0.105, 0.090, 0.077, 0.084),
-    "z": (0.0, 0.068, 0.222, 0.180, 0.150, 0.172, 0.134, 0.074, 0.0, 0.0),
-    "y": (0.119, 0.105, 0.078, 0.165, 0.228, 0.115, 0.047, 0.022, 0.041, 0.080),
-    "zy": (0.0, 0.049, 0.192, 0.231, 0.214, 0.171, 0.108, 0.036, 0.0, 0.0),
+    "u": (0.208, 0.135, 0.018, 0.0, 0.0, 0.0, 0.0, 0.022, 0.341, 0.276),
+    "g": (0.171, 0.130, 0.045, 0.031, 0.003, 0.011, 0.092, 0.174, 0.163, 0.181),
+    "r": (0.174, 0.154, 0.048, 0.032, 0.023, 0.044, 0.090, 0.123, 0.133, 0.180),
+    "i": (0.085, 0.087, 0.128, 0.099, 0.104, 0.124, 0.114, 0.108, 0.079, 0.073),
+    "z": (0.0, 0.008, 0.200, 0.193, 0.156, 0.173, 0.149, 0.113, 0.009, 0.0),
+    "y": (0.110, 0.130, 0.053, 0.141, 0.228, 0.164, 0.060, 0.026, 0.025, 0.063),
+    "zy": (0.0, 0.007, 0.158, 0.215, 0.217, 0.206, 0.127, 0.068, 0.002, 0.0),
 }
 _KIND = {"ri": "r", "iz": "z", "zy": "zy", "gr": "g", "ur": "u", "ug": "u"}
 
@@ -184,8 +185,8 @@ _SPACING_SIGMA = 0.2
 # half of the field comes in between.
 _STEP_MIN, _STEP_U_MIN, _CHANGE_MIN, _OTHER_HALF_MIN = 0.60, 0.55, 2.57, 8.65
 # By tenth of the month: sequences with u; and the chance to begin one, else the next night is tried.
-_WITH_U = np.array([1.0, 0.52, 0.0, 0.0, 0.0, 0.0, 0.0, 0.6, 1.0, 1.0])
-_UNDER_MOON = np.array([1.0, 1.0, 0.65, 0.6, 0.15, 0.8, 0.9, 1.0, 1.0, 1.0])
+_WITH_U = np.array([1.0, 0.88, 0.08, 0.0, 0.0, 0.0, 0.0, 0.07, 0.93, 1.0])
+_UNDER_MOON = np.array([1.0, 1.0, 0.9, 0.65, 0.3, 0.55, 0.9, 1.0, 1.0, 1.0])
 
 
 @overload
@@ -193,7 +194,7 @@ def moon_phase(mjd: float) -> float: ...
 @overload
 def moon_phase(mjd: np.ndarray) -> np.ndarray: ...
 def moon_phase(mjd: float | np.ndarray) -> float | np.ndarray:
-    """Age of the moon as part of the month: 0 new, 0.5 full. Mean motion, right to about half a day."""
+    """Age of the moon as part of the month: 0 new, 0.5 full. Mean motion, right to 0.6 days."""
     return (mjd - _NEW_MOON_MJD) / _MONTH_DAYS % 1.0
 
 
