@@ -88,6 +88,7 @@ class DeepField:
         centre_days: middle of its season, days from opposition with the Sun.
         half_days: half the length of its season.
         wide_visits: of them belong to the wide survey.
+        moon_shy: power of the chance to begin a sequence under a bright moon.
         euclid_visits: of Euclid's deep survey, or 0 (ESA's survey page: South 45, Fornax 52).
         euclid_group: of these that come within days of each other (the same page: Fornax 7).
     """
@@ -99,18 +100,19 @@ class DeepField:
     centre_days: float
     half_days: float
     wide_visits: int
+    moon_shy: float = 1.0
     euclid_visits: int = 0
     euclid_group: int = 1
 
 
-_WEEKLY = (7.3,) * LSST_YEARS
+_WEEKLY = (7.4,) * LSST_YEARS
 DEEP_FIELDS: dict[str, DeepField] = {
-    "COSMOS": DeepField(150.11, 2.23, 1.0, (17.0, 1.5, 1.15, 2.4) + (7.0,) * 6, 12.0, 108.0, 722),
-    "ELAISS1": DeepField(9.45, -44.02, 1.0, _WEEKLY, 12.0, 108.0, 772),
-    "XMM-LSS": DeepField(35.57, -4.82, 1.0, _WEEKLY, 12.0, 108.0, 835),
-    "ECDFS": DeepField(52.98, -28.12, 1.0, _WEEKLY, 12.0, 108.0, 774, 52, 7),
-    "EDFS_a": DeepField(58.9, -49.32, 0.5, _WEEKLY, 12.0, 108.0, 797, 45),
-    "EDFS_b": DeepField(63.6, -47.6, 0.5, _WEEKLY, 12.0, 108.0, 774, 45),
+    "COSMOS": DeepField(150.11, 2.23, 1.0, (17.0, 1.35, 1.0, 2.1) + (7.0,) * 6, 12.0, 108.0, 810, 2.5),
+    "ELAISS1": DeepField(9.45, -44.02, 1.0, _WEEKLY, 12.0, 108.0, 865),
+    "XMM-LSS": DeepField(35.57, -4.82, 1.0, _WEEKLY, 12.0, 108.0, 935),
+    "ECDFS": DeepField(52.98, -28.12, 1.0, _WEEKLY, 12.0, 108.0, 867, euclid_visits=52, euclid_group=7),
+    "EDFS_a": DeepField(58.9, -49.32, 0.5, _WEEKLY, 12.0, 108.0, 893, euclid_visits=45),
+    "EDFS_b": DeepField(63.6, -47.6, 0.5, _WEEKLY, 12.0, 108.0, 867, euclid_visits=45),
 }
 """The six deep drilling fields."""
 
@@ -158,12 +160,12 @@ _SEASON_MIDDLE = 14.0
 _U_SIGMA = 29.0
 # Bands come in runs: the weight of each kind is log-normal, and stays for a spell of days.
 _FASHION = {
-    "u": (8, 0.0), "g": (8, 0.65), "r": (8, 0.55), "i": (8, 0.65), "z": (8, 0.85), "y": (8, 0.3),
+    "u": (8, 0.0), "g": (8, 0.65), "r": (8, 0.55), "i": (8, 0.65), "z": (8, 0.85), "y": (8, 0.1),
     "zy": (8, 0.7),
 }  # fmt: skip
 
 # In deep fields the visits of the wide survey come in runs too, in all bands at once.
-_CLUMP_DAYS, _CLUMPS_DEEP = 8, 1.2
+_CLUMP_DAYS, _CLUMPS_DEEP = 8, 1.3
 
 _CROWDED = 0.3  # weight of a night that already has visits
 _HALF_NIGHT = 0.2  # days
@@ -412,7 +414,7 @@ def _sequence_nights(
         night = centre - field.half_days + rng.uniform(0, 7)
         while night < centre + field.half_days:
             tenth = int(10 * moon_phase(LSST_START_MJD + night + _MIDNIGHT))
-            if rng.uniform() > _UNDER_MOON[tenth]:
+            if rng.uniform() > _UNDER_MOON[tenth] ** field.moon_shy:
                 night += 1.0
                 continue
             complete = rng.uniform() < _WHOLE
