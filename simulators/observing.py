@@ -98,7 +98,13 @@ def visits_from_columns(
         if name and ours != "band":
             values[ours] = _numbers(columns[name], ours, name, rows, source)
     code = _codes(columns[str(found["band"])], str(found["band"]), rows, source)
-    widest = widest_fwhm_eff(code, values["m5"])
+    condensed = np.ones(len(code), np.int8)
+    if "exposure_s" in values:
+        real = np.array([BANDS[name].exposure_s for name in _LSST])[code]
+        condensed = np.clip(np.rint(values["exposure_s"] / real), 1, MAX_CONDENSED).astype(np.int8)
+    # A visit that stands for several is as deep as one of them and 1.25 log10 of their number.
+    single_m5 = values["m5"] - 1.25 * np.log10(condensed)
+    widest = widest_fwhm_eff(code, single_m5)
     impossible = np.flatnonzero(widest < _SHARPEST_ARCSEC)
     if len(impossible):
         row = impossible[0]
@@ -107,11 +113,7 @@ def visits_from_columns(
             f"which one visit reaches only in seeing under {_SHARPEST_ARCSEC} arcsec. "
             "Give the depth of single visits, not of a stack"
         )
-    condensed = np.ones(len(code), np.int8)
-    if "exposure_s" in values:
-        real = np.array([BANDS[name].exposure_s for name in _LSST])[code]
-        condensed = np.clip(np.rint(values["exposure_s"] / real), 1, MAX_CONDENSED).astype(np.int8)
-    fwhm_eff, airmass = _seeing(rng, code, values, condensed)
+    fwhm_eff, airmass = _seeing(rng, code, values, single_m5)
     order = np.argsort(values["mjd"], kind="stable")
     columns_out = (code, values["mjd"], fwhm_eff, values["m5"], airmass, condensed)
     return Visits(*(column[order] for column in columns_out))
@@ -232,7 +234,7 @@ def _existing(path: str | Path) -> Path:
 
 
 def _seeing(
-    rng: np.random.Generator, code: np.ndarray, values: Mapping[str, np.ndarray], condensed: np.ndarray
+    rng: np.random.Generator, code: np.ndarray, values: Mapping[str, np.ndarray], m5: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Effective seeing and airmass: as given, else the one that goes with the other, else drawn."""
     given, air = values.get("fwhm_eff_arcsec"), values.get("airmass")
@@ -240,8 +242,6 @@ def _seeing(
         given = (values["fwhm_arcsec"] - 0.052) / 0.822  # SMTN-002
     if given is not None and air is not None:
         return given, air
-    # A visit that stands for several is as deep as one of them and 1.25 log10 of their number.
-    m5 = values["m5"] - 1.25 * np.log10(condensed)
     drawn, airmass = seeing_given_depth(rng, code=code, mjd=values["mjd"], m5=m5, airmass=air)
     return (drawn if given is None else given), airmass
 

@@ -5,8 +5,9 @@ A wide pointing is seen in about 390 nights of ten or eleven seasons, more in ev
 has the same visits and, about once a week, a sequence of 38 to 92 exposures that follow each other
 in five bands.
 
-Where no other source is given the numbers were fitted to the ten-year baseline v3.0 of the Rubin
-survey simulations: 150 wide-fast-deep pointings and the six deep fields.
+Where no other source is given the numbers were measured on, or fitted by hand to, the ten-year
+baseline v3.0 of the Rubin survey simulations: 150 wide-fast-deep pointings and the six deep fields
+(docs/results/sky_cadence.py shows how well).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _MINUTE = 1.0 / 1440.0
 
 LSST_START_MJD, LSST_YEARS = 60980.0, 10  # 2025-11-01
 _MIDNIGHT = 0.195  # at the telescope, as a fraction of a day of MJD
-# Mean new moon of 2000-01-06 and mean synodic month (Meeus, Astronomical Algorithms, chapter 49).
+# Mean new moon of 2000-01-06, and mean synodic month; the tests hold them against eclipses.
 _NEW_MOON_MJD, _MONTH_DAYS = 51549.59766, 29.530588861
 
 
