@@ -106,9 +106,9 @@ class DeepField:
     euclid_group: int = 1
 
 
-_WEEKLY = (7.4,) * LSST_YEARS
+_WEEKLY = (7.5,) * LSST_YEARS
 DEEP_FIELDS: dict[str, DeepField] = {
-    "COSMOS": DeepField(150.11, 2.23, 1.0, (17.0, 1.35, 1.0, 2.1) + (7.0,) * 6, 12.0, 108.0, 810, 2.5),
+    "COSMOS": DeepField(150.11, 2.23, 1.0, (17.0, 1.3, 0.95, 2.05) + (7.0,) * 6, 12.0, 108.0, 810, 2.5),
     "ELAISS1": DeepField(9.45, -44.02, 1.0, _WEEKLY, 12.0, 108.0, 865),
     "XMM-LSS": DeepField(35.57, -4.82, 1.0, _WEEKLY, 12.0, 108.0, 935),
     "ECDFS": DeepField(52.98, -28.12, 1.0, _WEEKLY, 12.0, 108.0, 867, euclid_visits=52, euclid_group=7),
@@ -165,7 +165,7 @@ _FASHION = {
     "zy": (8, 0.7),
 }  # fmt: skip
 
-# In deep fields the visits of the wide survey come in runs too, in all bands at once.
+# In deep fields the visits of the wide survey come in runs too, in all bands at once but u.
 _CLUMP_DAYS, _CLUMPS_DEEP = 8, 1.3
 
 _CROWDED = 0.3  # weight of a night that already has visits
@@ -181,9 +181,9 @@ _NEXT_MIN, _LATER, _LATER_MIN = 0.645, 0.28, (1.3, 9.0)
 # A deep sequence: exposures of each band, in the order they are taken; u only in dark time, z else.
 _SEQUENCE = {"g": 10, "i": 20, "r": 20, "u": 8, "y": 18, "z": 24}
 _WHOLE, _TWICE = 0.72, 0.02  # sequences that are completed, and taken twice
-_AGAIN = 0.4  # of the others are begun anew on the next night
-_KEPT = {"u": 0.65, "z": 0.7}  # chance of a band in the others, 0.45 for the rest
-_SPACING_SIGMA = 0.2
+_AGAIN = 0.35  # of the others are begun anew on the next night
+_KEPT = {"g": 0.45, "r": 0.45, "i": 0.45, "z": 0.7, "y": 0.45}  # chance of a band in the others
+_SPACING_SIGMA = 0.18
 # From one exposure to the next: in one band, to another band, and to another band where the other
 # half of the field comes in between.
 _STEP_MIN, _STEP_U_MIN, _CHANGE_MIN, _OTHER_HALF_MIN = 0.60, 0.55, 2.57, 8.65
@@ -251,7 +251,7 @@ def _wide(
     shift = (_SEASON_SHIFT_SIGMA * rng.normal(size=LSST_YEARS + 2))[np.maximum(season, 0)]
     part = (offset - shift) / max(0.5, scale + _SEASON_SCALE_SIGMA * rng.normal())
     often = np.interp(part, _SEASON_STEPS, _SEASON, left=0.0, right=0.0)
-    often = often * _fashion(rng, days, _CLUMP_DAYS, clumps)
+    runs = _fashion(rng, days, _CLUMP_DAYS, clumps)
     high = np.exp(-0.5 * ((offset - shift - _SEASON_MIDDLE) / _U_SIGMA) ** 2)
     # Seasons take turns, after a first one or two that do not.
     turn = np.where((np.arange(LSST_YEARS + 2) + rng.integers(2)) % 2, 1.0, -1.0)
@@ -266,8 +266,7 @@ def _wide(
     for kind, count in _night_counts(rng, visits).items():
         group = _KIND.get(kind, kind[0])
         weight = often * np.asarray(_MONTH[group])[tenth] * fashions[group]
-        if group == "u":
-            weight = weight * high
+        weight = weight * (high if group == "u" else runs)
         # The smallest of exponential times are a weighted draw without replacement.
         possible = np.flatnonzero(weight > 0)
         waits = rng.exponential(size=len(possible)) / weight[possible]
@@ -379,7 +378,7 @@ def _schedule(
 def _sequences(rng: np.random.Generator, field: DeepField, pointing: Pointing, first_block: int) -> Schedule:
     """The deep sequences of a field."""
     *_, offset = _calendar(pointing)
-    nights, whole = _sequence_nights(rng, field, pointing.opposition)
+    nights, whole, again = _sequence_nights(rng, field, pointing.opposition)
     tenth = (10 * moon_phase(LSST_START_MJD + nights + _MIDNIGHT)).astype(int)
     with_u = rng.uniform(size=len(nights)) < _WITH_U[tenth]
     starts = _hour_angle(rng, offset[nights]) - 0.02
@@ -387,10 +386,12 @@ def _sequences(rng: np.random.Generator, field: DeepField, pointing: Pointing, f
     change = _CHANGE_MIN if field.part == 1 else _OTHER_HALF_MIN
     columns: list[tuple[np.ndarray, ...]] = []
     block = first_block
-    for night, dark, start, complete in zip(nights, with_u, starts, whole, strict=True):
+    for night, dark, start, complete, anew in zip(nights, with_u, starts, whole, again, strict=True):
         bands = [band for band in _SEQUENCE if band != ("z" if dark else "u")]
         if not complete:
-            bands = [band for band in bands if rng.uniform() < _KEPT.get(band, 0.45)] or bands[:1]
+            # One that is begun anew on the next night leaves u, for which one night is enough, to it.
+            kept = _KEPT | {"u": 0.0 if anew else 1.0}
+            bands = [band for band in bands if rng.uniform() < kept[band]] or bands[:1]
         elif rng.uniform() < _TWICE:
             bands += bands
         numbers = [max(1, round(field.part * _SEQUENCE[band])) for band in bands]
@@ -406,9 +407,9 @@ def _sequences(rng: np.random.Generator, field: DeepField, pointing: Pointing, f
 
 def _sequence_nights(
     rng: np.random.Generator, field: DeepField, opposition: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Nights on which a sequence begins, and whether it is completed."""
-    nights: dict[int, bool] = {}
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Nights on which a sequence begins; whether it is completed; whether it is begun anew on the next."""
+    nights: dict[int, tuple[bool, bool]] = {}
     last = math.floor(LSST_YEARS * _YEAR_DAYS) - 1
     for season in range(-1, LSST_YEARS + 1):
         centre = opposition + _YEAR_DAYS * season + field.centre_days
@@ -419,11 +420,10 @@ def _sequence_nights(
                 night += 1.0
                 continue
             complete = rng.uniform() < _WHOLE
+            again = not complete and rng.uniform() < _AGAIN
             if 0 <= night <= last:
-                nights[math.floor(night)] = complete
+                nights[math.floor(night)] = complete, again
             spacing = field.spacing_days[min(max(season, 0), LSST_YEARS - 1)]
-            if complete or rng.uniform() > _AGAIN:
-                night += max(1.0, spacing * (1.0 + _SPACING_SIGMA * rng.normal()))
-            else:
-                night += 1.0
-    return np.array(list(nights)), np.array(list(nights.values()))
+            night += 1.0 if again else max(1.0, spacing * (1.0 + _SPACING_SIGMA * rng.normal()))
+    whole, anew = np.array(list(nights.values())).T
+    return np.array(list(nights)), whole, anew

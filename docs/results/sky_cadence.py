@@ -168,7 +168,7 @@ def distributions(real: Sequence[Place], ours: Sequence[Place], title: str) -> F
         panel.set_xticks([1, 3, 10, 30], ["1", "3", "10", "30"])
     axes[0, 0].set_ylabel("visits (any unit)")
     axes[1, 0].set_ylabel("share of shorter gaps")
-    axes[0, 0].legend(loc="upper left", fontsize=7)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
     figure.suptitle(title, x=0.01, ha="left", fontsize=10)
     return figure
 
