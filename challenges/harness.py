@@ -171,9 +171,10 @@ def harness_field(
     shear = sign * field_shear(scenario.sky, secret, SPLIT, number)
     # Both fields of a pair share the dither of the quantisation, too.
     key = b"skysynergy harness"
-    arrays, _, _ = fields.simulate_field(
+    data, _ = fields.simulate_field(
         scenario.sky, secret, SPLIT, number, dither_key=key, shear=shear, truth=False
     )
+    arrays = dict(data.arrays)
     bands = {}
     first = number * scenario.sky.scenes_per_field
     for name in track.surveys:

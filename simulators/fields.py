@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from .cadence import sample_visits
-from .exposures import Observation, expose, prepare
+from .detections import detection_rows
+from .exposures import Exposures, Observation, expose, prepare
 from .randomness import generator
 from .scenes import draw_scene
 from .sky import Sky, field_shear
@@ -19,6 +22,8 @@ from .stream import Shard
 from .surveys import BANDS
 
 __all__ = ["draw_sources", "observe", "opaque_id", "simulate_field", "simulate_shard"]
+
+Rows = dict[str, list[dict[str, np.ndarray]]]
 
 
 def opaque_id(secret: bytes, kind: str, *indices: int) -> int:
@@ -50,8 +55,8 @@ def simulate_field(
     dither_key: bytes,
     shear: complex | None = None,
     truth: bool = True,
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]:
-    """One field: the arrays of its data, and of its truth, with its tables.
+) -> tuple[Shard, Shard]:
+    """One field: its part of the data store and of the truth store.
 
     Arguments:
         sky: what to simulate.
@@ -60,42 +65,35 @@ def simulate_field(
         dither_key: public key of the quantisation.
         shear: g1 + i·g2 in place of the field's own; everything else stays the same, noise
             included (the harness draws matched pairs with +g and −g).
-        truth: whether to measure blendedness and to fill the tables of the truth.
+        truth: whether to detect, to measure blendedness and to fill the tables.
 
     Returns:
-        Arrays of the data store and of the truth store, with a leading dimension of scenes or
-        of one field, and the columns of the tables by path.
+        Arrays with a leading dimension of scenes or of one field, and tables.
     """
     g = field_shear(sky, secret, split, number) if shear is None else shear
     observations = observe(sky, secret, split, number)
     n = sky.scenes_per_field
     first = number * n
-    data: dict[str, list[np.ndarray]] = {}
-    tables: dict[str, list[dict[str, np.ndarray]]] = {}
-    for index in range(n):
-        scene = first + index
-        # Isolated galaxies stay in their cells: +g and −g then share the noise under each.
-        in_place = sky.content.arrangement == "isolated"
-        drawn = draw_sources(sky, secret, split, scene)
-        strength = sky.lens.strength_at(drawn.z) if sky.lens else np.ones(len(drawn))
-        shears: NDArray[np.complex128] = np.where(drawn.is_star, 0j, strength * g)
-        sources = sheared(drawn, shears.real, shears.imag, in_place=in_place)
-        for observation in observations.values():
-            group = observation.survey.group
-            indices = (split, number, scene)
-            taken = expose(
-                sources, observation, width_arcsec=sky.width_arcsec, secret=secret, indices=indices
+    images: dict[str, list[np.ndarray]] = {}
+    tables: tuple[Rows, Rows] = ({}, {})
+    for scene in range(first, first + n):
+        sources, shears = _lensed(sky, draw_sources(sky, secret, split, scene), g)
+        taken = {
+            name: expose(
+                sources,
+                observation,
+                width_arcsec=sky.width_arcsec,
+                secret=secret,
+                indices=(split, number, scene),
             )
-            for path, values in encoded(taken, observation, dither_key, scene).items():
-                data.setdefault(f"{group}/{path}", []).append(values)
-            if truth:
-                tables.setdefault(group, []).append(exposure_rows(sources, taken, observation))
+            for name, observation in observations.items()
+        }
+        for name, observation in observations.items():
+            for path, values in encoded(taken[name], observation, dither_key, scene).items():
+                images.setdefault(f"{observation.survey.group}/{path}", []).append(values)
         if truth:
-            ids = generator(secret, "id source", split, scene).integers(2**62, size=len(sources))
-            tables.setdefault("sources", []).append(
-                source_rows(sources, shears, ids, scene, sky.width_arcsec)
-            )
-    arrays = {path: np.stack(values) for path, values in data.items()}
+            _add_rows(tables, sky, secret, split, scene, sources, shears, taken, observations)
+    arrays = {path: np.stack(values) for path, values in images.items()}
     arrays["scenes/id"] = np.array([opaque_id(secret, "scene", split, first + i) for i in range(n)])
     arrays["scenes/field"] = np.full(n, number)
     arrays["fields/id"] = np.array([opaque_id(secret, "field", split, number)])
@@ -106,11 +104,8 @@ def simulate_field(
         "fields/g1": np.array([g.real]),
         "fields/g2": np.array([g.imag]),
     }
-    columns = {
-        path: {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
-        for path, rows in tables.items()
-    }
-    return arrays, truths, columns
+    data_table, truth_tables = ({path: _concatenated(rows) for path, rows in each.items()} for each in tables)
+    return Shard(arrays, data_table), Shard(truths, truth_tables)
 
 
 def simulate_shard(
@@ -119,14 +114,56 @@ def simulate_shard(
     """The fields of one shard, for the data store and for the truth store."""
     numbers = range(shard * fields_per_shard, min((shard + 1) * fields_per_shard, sky.n_fields))
     made = [simulate_field(sky, secret, split, number, dither_key=dither_key) for number in numbers]
-    data, truths, tables = zip(*made, strict=True)
     return [
-        Shard({path: np.concatenate([d[path] for d in data]) for path in data[0]}),
         Shard(
-            {path: np.concatenate([t[path] for t in truths]) for path in truths[0]},
-            {
-                path: {name: np.concatenate([t[path][name] for t in tables]) for name in tables[0][path]}
-                for path in tables[0]
-            },
-        ),
+            _concatenated([part.arrays for part in parts]),
+            {path: _concatenated([part.tables[path] for part in parts]) for path in parts[0].tables},
+        )
+        for parts in zip(*made, strict=True)
     ]
+
+
+def _lensed(sky: Sky, drawn: Sources, g: complex) -> tuple[Sources, NDArray[np.complex128]]:
+    """Sources under the shear of their field, and the shear of each."""
+    strength = sky.lens.strength_at(drawn.z) if sky.lens else np.ones(len(drawn))
+    shears: NDArray[np.complex128] = np.where(drawn.is_star, 0j, strength * g)
+    # Isolated galaxies stay in their cells: +g and −g then share the noise under each.
+    in_place = sky.content.arrangement == "isolated"
+    return sheared(drawn, shears.real, shears.imag, in_place=in_place), shears
+
+
+def _add_rows(
+    tables: tuple[Rows, Rows],
+    sky: Sky,
+    secret: bytes,
+    split: int,
+    scene: int,
+    sources: Sources,
+    shears: NDArray[np.complex128],
+    taken: Mapping[str, Exposures],
+    observations: Mapping[str, Observation],
+) -> None:
+    """What one scene adds to the tables of the data and of the truth."""
+    data, truth = tables
+    ids = generator(secret, "id source", split, scene).integers(2**62, size=len(sources))
+    rows = source_rows(sources, shears, ids, scene, sky.width_arcsec)
+    listed, matched, of_sources = detection_rows(
+        sources,
+        taken,
+        observations,
+        source_ids=ids,
+        blendedness=rows["blendedness"],
+        secret=secret,
+        split=split,
+        scene=scene,
+    )
+    data.setdefault("detections", []).append(listed)
+    truth.setdefault("detections", []).append(matched)
+    truth.setdefault("sources", []).append(rows | of_sources)
+    for name, observation in observations.items():
+        rows = exposure_rows(sources, taken[name], observation)
+        truth.setdefault(observation.survey.group, []).append(rows)
+
+
+def _concatenated(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

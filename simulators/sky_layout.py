@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from . import quantisation
 from .blending import blendedness
+from .detections import detection_tables
 from .detectors import CLIPPED
 from .exposures import Exposures, Observation, pixels_across
 from .knots import MAX_KNOTS
@@ -102,8 +103,10 @@ def layouts(sky: Sky, *, scenes_per_shard: int, attributes: Mapping[str, Any]) -
         Array("fields/g1", ("field",), fields, "float64"),
         Array("fields/g2", ("field",), fields, "float64"),
     ]
+    listed, matched, _ = detection_tables()
+    truth_tables.append(matched)
     return (
-        Layout(arrays=arrays, tables=[], constants=constants, **shared),
+        Layout(arrays=arrays, tables=[listed], constants=constants, **shared),
         Layout(arrays=truths, tables=truth_tables, **shared),
     )
 
@@ -165,7 +168,7 @@ def _source_table() -> Table:
     columns["knots"] = Column("float64", (MAX_KNOTS, 2), ("knot", "plane"))
     columns |= {name: Column("int64") for name in ("id", "scene")}
     columns |= {name: Column("float64") for name in ("g1", "g2", "blendedness", "snr")}
-    return Table("sources", "source", columns)
+    return Table("sources", "source", columns | detection_tables()[2])
 
 
 def source_rows(

@@ -42,7 +42,7 @@ def test_what_is_refused_below_is_drawn_when_it_is_right():
     """Else a test that expects an error might see another one."""
     assert len(SOURCES) > 3
     assert drawn().sum() > 0
-    assert simulate(SKY)[0]["lsst/image"].std() > 0
+    assert simulate(SKY)[0].arrays["lsst/image"].std() > 0
     assert background(Visit("i", 61000.0, 0.8, 24.0, 1.1), PSF).sigma > 0
 
 

@@ -57,8 +57,8 @@ def test_shear_behind_a_lens_grows_as_its_efficiency():
 @pytest.mark.parametrize("lens", [Slices((0.8,), (0.0, 1.0)), ThinLens(0.5)])
 def test_the_sources_of_a_field_feel_it(lens):
     sky = Sky(1, 1, {"i": 1}, width_arcsec=6.0, lens=lens)
-    _, _, tables = simulate_field(sky, b"secret", 0, 0, dither_key=b"key", shear=0.1 + 0.05j)
-    sources = tables["sources"]
+    _, truth = simulate_field(sky, b"secret", 0, 0, dither_key=b"key", shear=0.1 + 0.05j)
+    sources = truth.tables["sources"]
     strength = lens.strength_at(sources["z"])
     assert strength.min() == 0 and strength.max() > 0.9
     np.testing.assert_allclose(sources["g1"], 0.1 * strength)

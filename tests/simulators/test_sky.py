@@ -26,9 +26,12 @@ APART = Sky(2, 30, {"H": 1}, content=Content("isolated", i_limit=24.0))
 
 def flat(made) -> dict[str, np.ndarray]:
     """Data, truth and tables of a field, by names that don't collide."""
-    arrays, truths, tables = made
-    columns = {f"table {path} {name}": v for path, rows in tables.items() for name, v in rows.items()}
-    return arrays | {f"truth {path}": v for path, v in truths.items()} | columns
+    data, truth = made
+    flattened = dict(data.arrays) | {f"truth {path}": values for path, values in truth.arrays.items()}
+    for kind, tables in (("list", data.tables), ("table", truth.tables)):
+        for path, rows in tables.items():
+            flattened |= {f"{kind} {path} {name}": values for name, values in rows.items()}
+    return flattened
 
 
 def field(number: int = 0, sky: Sky = SKY, secret: bytes = SECRET, **options) -> dict[str, np.ndarray]:
@@ -39,7 +42,7 @@ def shard(number: int, fields_per_shard: int, sky: Sky = SKY) -> dict[str, np.nd
     data, truth = simulate_shard(
         number, sky=sky, secret=SECRET, split=0, fields_per_shard=fields_per_shard, dither_key=KEY
     )
-    return flat((data.arrays, truth.arrays, truth.tables))
+    return flat((data, truth))
 
 
 def decoded(arrays: dict[str, np.ndarray], group: str, number: int, sky: Sky) -> np.ndarray:
@@ -122,10 +125,11 @@ def test_opposite_shears_differ_in_light_alone():
 
 
 def test_a_field_without_truth_has_the_same_data():
-    arrays, truths, tables = simulate_field(SKY, SECRET, 0, 0, dither_key=KEY, truth=False)
-    assert tables == {} and set(truths) == {"fields/id", "fields/g1", "fields/g2"}
+    data, truth = simulate_field(SKY, SECRET, 0, 0, dither_key=KEY, truth=False)
+    assert data.tables == truth.tables == {}
+    assert set(truth.arrays) == {"fields/id", "fields/g1", "fields/g2"}
     full = field(0)
-    assert_same(arrays, {path: full[path] for path in arrays})
+    assert_same(data.arrays, {path: full[path] for path in data.arrays})
 
 
 def offsets(arrays: dict[str, np.ndarray]) -> np.ndarray:
@@ -183,7 +187,7 @@ def test_depths_psfs_and_steps_do_not_depend_on_the_galaxies():
 
 
 def test_the_published_variance_follows_from_the_published_image():
-    arrays = simulate_field(SKY, SECRET, 0, 0, dither_key=KEY)[0]
+    arrays = simulate_field(SKY, SECRET, 0, 0, dither_key=KEY)[0].arrays
     bands = {BANDS[name].survey: np.full(count, BANDS[name].code) for name, count in VISITS.items()}
     images = {f"{SURVEYS[s].group}/image": decoded(arrays, SURVEYS[s].group, 0, SKY) for s in SURVEYS}
     seen = field_from_arrays(1, SKY.width_arcsec, arrays | images, bands)

@@ -123,9 +123,7 @@ def test_templates_for_fits_can_be_interpolated_and_dusty():
     dense = fitting_templates(between=2, colour_excesses=(0.0, 0.2))
     assert len(dense) == 20
     plain, dusty = dense[:2]
-    np.testing.assert_allclose(
-        dusty.f_lambda, plain.f_lambda * calzetti_transmission(plain.wavelength, 0.2)
-    )
+    np.testing.assert_allclose(dusty.f_lambda, plain.f_lambda * calzetti_transmission(plain.wavelength, 0.2))
     sbc = next(t for t in dense if t.name == "Sbc")
     own = fitting_templates()[1]
     np.testing.assert_allclose(np.interp(own.wavelength, sbc.wavelength, sbc.f_lambda), own.f_lambda)
@@ -133,7 +131,11 @@ def test_templates_for_fits_can_be_interpolated_and_dusty():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"between": -1}, "whole number"), ({"between": 1.5}, "whole number"), ({"colour_excesses": ()}, "at least")],
+    [
+        ({"between": -1}, "whole number"),
+        ({"between": 1.5}, "whole number"),
+        ({"colour_excesses": ()}, "at least"),
+    ],
 )
 def test_nonsense_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
