@@ -145,9 +145,7 @@ def main() -> None:
         error = ratio * np.sqrt(np.var(one) / one.mean() ** 2 + np.var(other) / other.mean() ** 2)
         met = "yes" if 0.8 <= ratio <= 1.2 else "**no**"
         text += f"| {name} | {one.mean():.4f} ± {one.std():.4f} | {other.mean():.4f} ± {other.std():.4f}"
-        text += (
-            f" | {ratio:.2f} ± {error:.2f} | 0.8 to 1.2 | {met} |\n"
-        )
+        text += f" | {ratio:.2f} ± {error:.2f} | 0.8 to 1.2 | {met} |\n"
     text += "\n![Estimates against redshift](sky_difficulty.png)\n"
     print(text)
     canvas.write_whole(HERE / "sky_difficulty.md", text.encode())

@@ -189,10 +189,7 @@ def colour_figure(data: Catalogue, ours: Catalogue, i_h: NDArray[np.float64]) ->
     panels[0].legend(loc="upper right")
     panel = panels[5]
     low16, middle, high84 = np.transpose(
-        [
-            np.percentile(i_h[(ours.z >= low) & (ours.z < high)], [16, 50, 84])
-            for low, high in pairwise(edges)
-        ]
+        [np.percentile(i_h[(ours.z >= low) & (ours.z < high)], [16, 50, 84]) for low, high in pairwise(edges)]
     )
     centre = (edges[1:] + edges[:-1]) / 2
     panel.fill_between(centre, low16, high84, color=canvas.COLOURS["vermillion"], alpha=0.25, lw=0)

@@ -6,7 +6,7 @@ from skysynergy.simulators import templates
 from skysynergy.simulators.templates import (
     FITTING_TYPES,
     PARTS,
-    calzetti_transmission,
+    dust_transmission,
     elements,
     fitting_templates,
     library,
@@ -15,14 +15,14 @@ from skysynergy.simulators.templates import (
 
 def test_dust_has_the_ratio_it_is_defined_by():
     # A(B) - A(V) is E(B - V), A(V) is 4.05 of it (Calzetti et al. 2000), at 4400 and 5500 Angstrom.
-    blue, visual = -2.5 * np.log10(calzetti_transmission([4400.0, 5500.0], 1.0))
+    blue, visual = -2.5 * np.log10(dust_transmission([4400.0, 5500.0], 1.0))
     assert visual == pytest.approx(4.05, abs=0.03)
     assert blue - visual == pytest.approx(1.0, abs=0.05)
 
 
 def test_dust_multiplies():
     wavelength = np.geomspace(912, 22000, 200)
-    thin, thick, none = calzetti_transmission(wavelength, [0.1, 0.2, 0.0])
+    thin, thick, none = dust_transmission(wavelength, [0.1, 0.2, 0.0])
     np.testing.assert_allclose(thin**2, thick)
     np.testing.assert_array_equal(none, 1.0)
     assert np.all(np.diff(thin) > -1e-4) and np.all((thin > 0) & (thin <= 1))
@@ -123,9 +123,7 @@ def test_templates_for_fits_can_be_interpolated_and_dusty():
     dense = fitting_templates(between=2, colour_excesses=(0.0, 0.2))
     assert len(dense) == 20
     plain, dusty = dense[:2]
-    np.testing.assert_allclose(
-        dusty.f_lambda, plain.f_lambda * calzetti_transmission(plain.wavelength, 0.2)
-    )
+    np.testing.assert_allclose(dusty.f_lambda, plain.f_lambda * dust_transmission(plain.wavelength, 0.2))
     sbc = next(t for t in dense if t.name == "Sbc")
     own = fitting_templates()[1]
     np.testing.assert_allclose(np.interp(own.wavelength, sbc.wavelength, sbc.f_lambda), own.f_lambda)
@@ -133,7 +131,11 @@ def test_templates_for_fits_can_be_interpolated_and_dusty():
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"between": -1}, "whole number"), ({"between": 1.5}, "whole number"), ({"colour_excesses": ()}, "at least")],
+    [
+        ({"between": -1}, "whole number"),
+        ({"between": 1.5}, "whole number"),
+        ({"colour_excesses": ()}, "at least"),
+    ],
 )
 def test_nonsense_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
