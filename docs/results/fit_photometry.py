@@ -181,7 +181,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--spectra", type=int, default=400, help="how many to start with")
-    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=14)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     data = Path(os.environ.get("SKYSYNERGY_TEST_DATA", ROOT.parent / "shared" / "data"))
