@@ -2,9 +2,10 @@
 
 The truth is a library of spectra, each a non-negative sum over `elements()`: the five templates of
 k-correct (Blanton & Roweis 2007), stars and nebular emission lines apart, behind the dust of
-Calzetti et al. (2000), with or without a bump at 2175 Angstrom. Every spectrum has an old part and a young part, which has nearly all of the
-lines. The coefficients in ``spectral_data/library.csv`` were fitted to colours of galaxies by
-docs/results/fit_photometry.py. Below the Lyman limit galaxies are dark: no ionising light escapes.
+Calzetti et al. (2000), with or without a bump at 2175 Angstrom. Every spectrum has an old part and a
+young part, which has nearly all of the lines. The coefficients in ``spectral_data/library.csv`` were
+fitted to colours of galaxies by docs/results/fit_photometry.py. Below the Lyman limit galaxies are
+dark: no ionising light escapes. Lines stand behind the same dust as the stars.
 
 Whoever fits templates must not fit with the spectra the data were made of. `fitting_templates`
 gives a set that shares nothing with them: Coleman, Wu & Weedman (1980), four types from ellipticals
@@ -53,8 +54,8 @@ _DATA = files("skysynergy.simulators") / "spectral_data"
 # are its templates 0 and 4 without their own dust, which the published ones have much of.
 _DUST = {"0d": (0.0, 0.1), "1": (0.0,), "2": (0.0,), "3": (0.0, 0.1), "4": (0.0,), "4d": (0.0,)}
 _DUST_OF_YOUNG = (0.1, 0.2, 0.3, 0.4, 0.55)
-# The dust of young stars has the bump at 2175 Angstrom or has not; 3 is about that of the Milky Way. Spectra of
-# DC2 at z = 1 to 2 need it: mean colours of its galaxies are matched to 1.8 % with it and to 4 % without.
+# Dust of young stars has the bump at 2175 Angstrom or has not; 3 is about that of the Milky Way (our choice).
+# DC2 needs it: mean colours of its faint galaxies at z = 1.7 to 2 are matched to 2 % with it, to 4 % without.
 _BUMP = 3.0
 # Half a billion years and older (k-correct's own star formation histories); the others make stars.
 _OLD = ("0d", "3")

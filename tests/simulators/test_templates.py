@@ -28,6 +28,18 @@ def test_dust_multiplies():
     assert np.all(np.diff(thin) > -1e-4) and np.all((thin > 0) & (thin <= 1))
 
 
+def test_the_bump_is_at_2175_and_a_slope_is_a_power():
+    wavelength = np.geomspace(1500, 9000, 2000)
+    plain, bumpy = (dust_transmission(wavelength, 0.3, bump=bump) for bump in (0.0, 3.0))
+    extra = -2.5 * np.log10(bumpy / plain) / 0.3
+    assert wavelength[np.argmax(extra)] == pytest.approx(2175, rel=2e-3)
+    assert extra.max() == pytest.approx(3.0, rel=1e-3)
+    # A Drude profile is at half its height half its width away.
+    assert np.interp(2175 + 175, wavelength, extra) == pytest.approx(1.5, rel=0.1)
+    steep = dust_transmission(wavelength, 0.3, slope=-0.5)
+    np.testing.assert_allclose(np.log(steep) / np.log(plain), (wavelength / 5500) ** -0.5)
+
+
 def test_elements_are_positive_and_named_for_their_dust():
     parts = elements()
     assert parts.continuum.shape == parts.lines.shape == (len(parts.names), parts.wavelength.size)
