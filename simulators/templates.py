@@ -3,7 +3,7 @@
 The truth is a library of spectra, each a non-negative sum over `elements()`: the five templates of
 k-correct (Blanton & Roweis 2007), stars and nebular emission lines apart, behind the dust of
 Calzetti et al. (2000), with or without a bump at 2175 Angstrom. Every spectrum has an old part and a
-young part, which has nearly all of the lines. The coefficients in ``spectral_data/library.csv`` were
+young part, which has the lines. The coefficients in ``spectral_data/library.csv`` were
 fitted to colours of galaxies by docs/results/fit_photometry.py. Below the Lyman limit galaxies are
 dark: no ionising light escapes. Lines stand behind the same dust as the stars.
 
@@ -57,8 +57,8 @@ _DUST_OF_YOUNG = (0.1, 0.2, 0.3, 0.4, 0.55)
 # Dust of young stars has the bump at 2175 Angstrom or has not; 3 is about that of the Milky Way (our choice).
 # DC2 needs it: mean colours of its faint galaxies at z = 1.7 to 2 are matched to 2 % with it, to 4 % without.
 _BUMP = 3.0
-# Half a billion years and older (k-correct's own star formation histories); the others make stars.
-_OLD = ("0d", "3")
+# Stars older than 300 million years, by k-correct's own star formation histories (4 has both; gas is young).
+_OLD = ("0d", "2", "3")
 
 # Calzetti et al. (2000), eq. 4, with micrometres: k(l) from 0.12 to 0.63 and from 0.63 to 2.2.
 _CALZETTI_RV = 4.05
@@ -92,7 +92,7 @@ class Elements:
         wavelength: (w,) rest wavelengths, Angstrom, evenly spaced in their logarithm.
         continuum: (e, w) light of the stars, f_lambda; before dust it is 1 at 5500 Angstrom.
         lines: (e, w) light of the gas, in the same units, behind the same dust.
-        old: (e,) whether it counts as the old part.
+        old: (e,) whether its stars count as the old part; all gas belongs to the young part.
     """
 
     names: tuple[str, ...]
@@ -126,9 +126,9 @@ class Library:
     def rest_spectrum(self, index: int) -> NDArray[np.float64]:
         """One spectrum: (2, w) f_lambda of the `PARTS` on the wavelengths of `elements`."""
         parts = elements()
-        light = parts.continuum + self.line_strength[index] * parts.lines
-        light = self.coefficients[index][:, None] * light
-        return np.stack([light[~parts.old].sum(0), light[parts.old].sum(0)])
+        amount = self.coefficients[index]
+        young, old = (amount[inside] @ parts.continuum[inside] for inside in (~parts.old, parts.old))
+        return np.stack([young + self.line_strength[index] * (amount @ parts.lines), old])
 
 
 def dust_transmission(
@@ -172,7 +172,7 @@ def elements() -> Elements:
     behind = []
     for index, (base, dust) in enumerate(_DUST.items()):
         behind += [(f"{base}:{excess:.2f}", index, excess, 0.0) for excess in dust]
-        if base not in _OLD:
+        if dust == (0.0,):
             behind += [(f"{base}:{excess:.2f}", index, excess, 0.0) for excess in _DUST_OF_YOUNG]
             behind += [(f"{base}b:{excess:.2f}", index, excess, _BUMP) for excess in _DUST_OF_YOUNG]
     base = np.array([index for _, index, _, _ in behind])
