@@ -256,7 +256,7 @@ def _library_sum(table: NDArray[np.float64]) -> NDArray[np.float64]:
         np.tensordot(truth.coefficients[:, inside], table[0, inside], axes=1) for inside in (~old, old)
     )
     gas = np.tensordot(truth.coefficients * truth.line_strength[:, None], table[1], axes=1)
-    return np.stack([young + gas, aged], axis=1)
+    return np.stack([np.asarray(young + gas, dtype=float), np.asarray(aged, dtype=float)], axis=1)
 
 
 def _between(

@@ -55,7 +55,7 @@ _DATA = files("skysynergy.simulators") / "spectral_data"
 _DUST = {"0d": (0.0, 0.1), "1": (0.0,), "2": (0.0,), "3": (0.0, 0.1), "4": (0.0,), "4d": (0.0,)}
 _DUST_OF_YOUNG = (0.1, 0.2, 0.3, 0.4, 0.55)
 # Dust of young stars has the bump at 2175 Angstrom or has not; 3 is about that of the Milky Way (our choice).
-# DC2 needs it: mean colours of its faint galaxies at z = 1.7 to 2 are matched to 2 % with it, to 4 % without.
+# DC2 needs it: median colours of its faint galaxies at z = 1.1 and 1.7 are matched to 2 %, without it to 4 %.
 _BUMP = 3.0
 # Stars older than 300 million years, by k-correct's own star formation histories (4 has both; gas is young).
 _OLD = ("0d", "2", "3")
