@@ -252,13 +252,11 @@ def _integrated(observed: NDArray[np.float64], weights: NDArray[np.float64]) -> 
 def _library_sum(table: NDArray[np.float64]) -> NDArray[np.float64]:
     """From (2, e, z, c) of the elements to (k, 2, z, c) of the library's parts."""
     truth, old = library(), elements().old
-    parts = []
-    for inside in (~old, old):
-        amount = truth.coefficients[:, inside]
-        stars = np.tensordot(amount, table[0, inside], axes=1)
-        gas = np.tensordot(amount * truth.line_strength[:, None], table[1, inside], axes=1)
-        parts.append(stars + gas)
-    return np.stack(parts, axis=1)
+    young, aged = (
+        np.tensordot(truth.coefficients[:, inside], table[0, inside], axes=1) for inside in (~old, old)
+    )
+    gas = np.tensordot(truth.coefficients * truth.line_strength[:, None], table[1], axes=1)
+    return np.stack([np.asarray(young + gas, dtype=float), np.asarray(aged, dtype=float)], axis=1)
 
 
 def _between(

@@ -226,7 +226,7 @@ HEAD = """# Redshifts and colours of the sky against cosmoDC2
 
 Written by `sky_photometry.py`. DC2 is the validation file of RAIL, {count:,} galaxies at i < 25.3 from which
 nothing was fitted; ours have its i magnitudes, {repeats} times each, and noise of ten years of LSST.
-Scatter is half of the 16 to 84 % range, in bins of 0.25 in z; magnitudes fainter than {faintest} count as that.
+Scatter is half of the 16 to 84 % range, in bins of 0.25 in z; magnitudes fainter than {faintest} count so.
 KS of DC2's own two files stands beside ours: large-scale structure makes even these differ.
 
 """

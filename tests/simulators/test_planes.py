@@ -60,7 +60,7 @@ def test_the_sources_of_a_field_feel_it(lens):
     _, truth = simulate_field(sky, b"secret", 0, 0, dither_key=b"key", shear=0.1 + 0.05j)
     sources = truth.tables["sources"]
     strength = lens.strength_at(sources["z"])
-    assert strength.min() == 0 and strength.max() > 0.9
+    assert strength.min() == 0 and strength.max() > 0.5
     np.testing.assert_allclose(sources["g1"], 0.1 * strength)
     drawn = draw_sources(sky, b"secret", 0, 0)
     expected = sheared(drawn, 0.1 * strength, 0.05 * strength)

@@ -6,7 +6,7 @@ from skysynergy.simulators import templates
 from skysynergy.simulators.templates import (
     FITTING_TYPES,
     PARTS,
-    calzetti_transmission,
+    dust_transmission,
     elements,
     fitting_templates,
     library,
@@ -15,17 +15,29 @@ from skysynergy.simulators.templates import (
 
 def test_dust_has_the_ratio_it_is_defined_by():
     # A(B) - A(V) is E(B - V), A(V) is 4.05 of it (Calzetti et al. 2000), at 4400 and 5500 Angstrom.
-    blue, visual = -2.5 * np.log10(calzetti_transmission([4400.0, 5500.0], 1.0))
+    blue, visual = -2.5 * np.log10(dust_transmission([4400.0, 5500.0], 1.0))
     assert visual == pytest.approx(4.05, abs=0.03)
     assert blue - visual == pytest.approx(1.0, abs=0.05)
 
 
 def test_dust_multiplies():
     wavelength = np.geomspace(912, 22000, 200)
-    thin, thick, none = calzetti_transmission(wavelength, [0.1, 0.2, 0.0])
+    thin, thick, none = dust_transmission(wavelength, [0.1, 0.2, 0.0])
     np.testing.assert_allclose(thin**2, thick)
     np.testing.assert_array_equal(none, 1.0)
     assert np.all(np.diff(thin) > -1e-4) and np.all((thin > 0) & (thin <= 1))
+
+
+def test_the_bump_is_at_2175_and_a_slope_is_a_power():
+    wavelength = np.geomspace(1500, 9000, 2000)
+    plain, bumpy = (dust_transmission(wavelength, 0.3, bump=bump) for bump in (0.0, 3.0))
+    extra = -2.5 * np.log10(bumpy / plain) / 0.3
+    assert wavelength[np.argmax(extra)] == pytest.approx(2175, rel=2e-3)
+    assert extra.max() == pytest.approx(3.0, rel=1e-3)
+    # A Drude profile is at half its height half its width away.
+    assert np.interp(2175 + 175, wavelength, extra) == pytest.approx(1.5, rel=0.1)
+    steep = dust_transmission(wavelength, 0.3, slope=-0.5)
+    np.testing.assert_allclose(np.log(steep) / np.log(plain), (wavelength / 5500) ** -0.5)
 
 
 def test_elements_are_positive_and_named_for_their_dust():
@@ -123,7 +135,7 @@ def test_templates_for_fits_can_be_interpolated_and_dusty():
     dense = fitting_templates(between=2, colour_excesses=(0.0, 0.2))
     assert len(dense) == 20
     plain, dusty = dense[:2]
-    np.testing.assert_allclose(dusty.f_lambda, plain.f_lambda * calzetti_transmission(plain.wavelength, 0.2))
+    np.testing.assert_allclose(dusty.f_lambda, plain.f_lambda * dust_transmission(plain.wavelength, 0.2))
     sbc = next(t for t in dense if t.name == "Sbc")
     own = fitting_templates()[1]
     np.testing.assert_allclose(np.interp(own.wavelength, sbc.wavelength, sbc.f_lambda), own.f_lambda)
