@@ -29,14 +29,8 @@ def test_draws_follow_the_density(mag):
     cumulative = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(Z))])
     assert cumulative[-1] == pytest.approx(1.0, abs=0.01)
     # 1.95 / sqrt(n): a false alarm in a thousand.
-<<<<<<< HEAD
     distance = kstest(z, lambda x: np.interp(x, Z, cumulative / cumulative[-1])).statistic
     assert distance < 1.95 / np.sqrt(len(z))
-=======
-    assert kstest(z, lambda x: np.interp(x, Z, cumulative / cumulative[-1])).statistic < 1.95 / np.sqrt(
-        len(z)
-    )
->>>>>>> 24c37ba58bff93ed88dcdea96c61d73205640649
     assert z.min() >= 0.01 and z.max() <= Z_MAX
     assert spectrum.dtype == np.int64 and spectrum.min() >= 0 and spectrum.max() < len(library())
 

@@ -208,13 +208,7 @@ def test_flux_is_linear_between_redshifts():
 @pytest.mark.parametrize("band", ["g", "VIS"])
 def test_fractions_of_a_band_are_its_photons(band):
     z, index = 0.7, 11
-<<<<<<< HEAD
     edges = np.array({"VIS": [550.0, 650.0, 750.0, 950.0]}.get(band, [380.0, 450.0, 500.0, 580.0]))
-=======
-    edges = (
-        np.array([550.0, 650.0, 750.0, 950.0]) if band == "VIS" else np.array([380.0, 450.0, 500.0, 580.0])
-    )
->>>>>>> 24c37ba58bff93ed88dcdea96c61d73205640649
     ours = band_fractions([index], [z], band, edges)[0]
     observed, response = spectra._curve(band)
     rest = observed / (1 + z)
