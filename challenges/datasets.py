@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 NAME = "sky"
-VERSION = "0.1"
+VERSION = "0.2"
 _LOCKED = ("numpy", "scipy", "galsim", "astropy", "speclite", "zarr", "numcodecs")
 
 

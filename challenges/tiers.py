@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..simulators.scenes import Content
 from ..simulators.sky import Sky
 
 __all__ = ["SPLITS", "TIERS", "Tier"]
@@ -41,8 +42,11 @@ _TEN_YEARS = {"u": 49, "g": 70, "r": 194, "i": 199, "z": 168, "y": 173, "VIS": 4
 _TINY = {"u": 1, "g": 2, "r": 3, "i": 3, "z": 2, "y": 1, "VIS": 3, "Y": 3, "J": 3, "H": 3}
 _SMALL = {"u": 3, "g": 4, "r": 7, "i": 7, "z": 5, "y": 4, "VIS": 4, "Y": 4, "J": 4, "H": 4}
 
+# Clustered galaxies to i = 27.5, and the stars of a high Galactic latitude, where both surveys look.
+_CONTENT = Content(latitude_deg=60.0)
+
 TIERS = {
-    "tiny": Tier("tiny", "seconds: tests and the demo", Sky(4, 4, _TINY), 4),
-    "small": Tier("small", "a laptop, some hours", Sky(200, 50, _SMALL), 50),
-    "full": Tier("full", "a cluster", Sky(20_000, 50, _TEN_YEARS, condensed=1), 50),
+    "tiny": Tier("tiny", "seconds: tests and the demo", Sky(4, 4, _TINY, content=_CONTENT), 4),
+    "small": Tier("small", "a laptop, some hours", Sky(200, 50, _SMALL, content=_CONTENT), 50),
+    "full": Tier("full", "a cluster", Sky(20_000, 50, _TEN_YEARS, condensed=1, content=_CONTENT), 50),
 }

@@ -2,7 +2,7 @@
 
 One model: every spectrum of `templates.library` belongs to galaxies that lie in a Gaussian in
 (ln(1 + z), i), and has a share of them all. Shares and Gaussians were fitted to cosmoDC2 at i < 25.3
-(docs/results/fit_photometry.py). Given i, a spectrum is drawn with the odds its Gaussian gives, and
+(docs/calibration/fit_photometry.py). Given i, a spectrum is drawn with the odds its Gaussian gives, and
 then the redshift from the same Gaussian, both of them conditional on i.
 
 Outside `FITTED` the odds and Gaussians are those of its nearer end, and redshifts are multiplied:

@@ -4,7 +4,7 @@ The truth is a library of spectra, each a non-negative sum over `elements()`: th
 k-correct (Blanton & Roweis 2007), stars and nebular emission lines apart, behind the dust of
 Calzetti et al. (2000), with or without a bump at 2175 Angstrom. Every spectrum has an old part and a
 young part, which has the lines. The coefficients in ``spectral_data/library.csv`` were
-fitted to colours of galaxies by docs/results/fit_photometry.py. Below the Lyman limit galaxies are
+fitted to colours of galaxies by docs/calibration/fit_photometry.py. Below the Lyman limit galaxies are
 dark: no ionising light escapes. Lines stand behind the same dust as the stars.
 
 Whoever fits templates must not fit with the spectra the data were made of. `fitting_templates`
@@ -193,7 +193,7 @@ def library() -> Library:
     rows = [row for row in rows if not row.startswith("#")]
     if tuple(rows[0].split(",")) != (*LIBRARY_COLUMNS, *elements().names):
         raise ValueError(
-            "library.csv has other columns than templates.py: run docs/results/fit_photometry.py"
+            "library.csv has other columns than templates.py: run docs/calibration/fit_photometry.py"
         )
     table = np.loadtxt(rows[1:], delimiter=",", ndmin=2)
     about = len(LIBRARY_COLUMNS)

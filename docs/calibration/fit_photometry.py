@@ -2,7 +2,7 @@
 
 Writes simulators/spectral_data/library.csv.
 
-    .venv/bin/python docs/results/fit_photometry.py
+    .venv/bin/python docs/calibration/fit_photometry.py
 
 The data are the 10,225 cosmoDC2 galaxies of RAIL's training file, i < 25.3, with redshifts and
 ten-year LSST magnitudes. The model is a mixture: spectrum k, its share, and a Gaussian in
@@ -191,7 +191,7 @@ def main() -> None:
         sys.exit(2)
     table = learn(*read(path), options.spectra, options.rounds, options.seed)
     out = ROOT / "simulators" / "spectral_data" / "library.csv"
-    head = "# By docs/results/fit_photometry.py from the training file of RAIL (cosmoDC2, i < 25.3).\n"
+    head = "# By docs/calibration/fit_photometry.py from the training file of RAIL (cosmoDC2, i < 25.3).\n"
     head += ",".join((*templates.LIBRARY_COLUMNS, *templates.elements().names)) + "\n"
     lines = [",".join("0" if v == 0 else f"{v:.4g}" for v in row) for row in table]
     out.write_text(head + "\n".join(lines) + "\n")
