@@ -52,7 +52,7 @@ THRESHOLD = 5.0
 # the saddle; saddles are looked for down to the floor. Our choice: VIS resolves galaxies, and noise makes
 # many peaks on each; on the few resolution elements that LSST has for a galaxy it makes hardly any.
 FLOOR, PROMINENCE, CONTRAST = 2.0, 2.5, 0.03
-LSST_PROMINENCE = 1.0
+LSST_PROMINENCE = 2.0
 # A detection on the sum of the surveys that lies within this many FWHM of its PSF from one that VIS
 # sees is the same one: our choice.
 SAME_WITHIN_FWHM = 1.0
