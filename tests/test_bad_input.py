@@ -24,7 +24,7 @@ from skysynergy.simulators.surveys import BANDS, SURVEYS, electron_flux, mag_fro
 NOT_POSITIVE = [0.0, -0.5, math.nan]
 SKY = Sky(1, 1, {"i": 1}, width_arcsec=6.0)
 RNG = np.random.default_rng(4)
-SOURCES = draw_scene(np.random.default_rng(2), width_arcsec=6.0)
+PROFILES = profiles_of(draw_scene(np.random.default_rng(2), width_arcsec=6.0))
 PSF = psf_image(Visit("i", 61000.0, 0.8, 24.0, 1.1), None)
 
 
@@ -32,15 +32,15 @@ def simulate(sky):
     return simulate_field(sky, b"secret", 0, 0, dither_key=b"key")
 
 
-def drawn(sources=SOURCES, flux=None, wcs=None):
-    flux = sources.flux[:, 3] if flux is None else flux
+def drawn(profiles=PROFILES, flux=None, wcs=None):
+    flux = profiles.flux[:, 3] if flux is None else flux
     wcs = np.array([[5.0, 0, 14.5], [0, 5.0, 14.5]]) if wcs is None else wcs
-    return render(profiles_of(sources), flux, psf=PSF, psf_oversampling=2, wcs=wcs, shape=(30, 30))
+    return render(profiles, flux, psf=PSF, psf_oversampling=2, wcs=wcs, shape=(30, 30))
 
 
 def test_what_is_refused_below_is_drawn_when_it_is_right():
     """Else a test that expects an error might see another one."""
-    assert len(SOURCES) > 3
+    assert len(PROFILES) > 3
     assert drawn().sum() > 0
     assert simulate(SKY)[0].arrays["lsst/image"].std() > 0
     assert background(Visit("i", 61000.0, 0.8, 24.0, 1.1), PSF).sigma > 0
@@ -88,13 +88,13 @@ def test_galaxies_in_no_room(width):
     + [("half_light_arcsec", value) for value in (-0.5, math.nan, math.inf)],  # 0 is a point
 )
 def test_a_galaxy_without_light_or_size(what, value):
-    given = SOURCES.flux[:, 3].copy() if what == "flux" else SOURCES.half_light_arcsec.copy()
+    given = PROFILES.flux[:, 3].copy() if what == "flux" else PROFILES.half_light_arcsec.copy()
     given[2] = value
     with pytest.raises(ValueError, match=f"{what} of profile 2 must be positive.*not {value}"):
         if what == "flux":
             drawn(flux=given)
         else:
-            drawn(replace(SOURCES, half_light_arcsec=given))
+            drawn(replace(PROFILES, half_light_arcsec=given))
 
 
 @pytest.mark.parametrize("flux", NOT_POSITIVE)
@@ -126,7 +126,7 @@ def test_a_depth_that_no_detector_reaches(depth):
 @pytest.mark.parametrize("g", [(1.0, 0.0), (0.8, -0.7), (math.nan, 0.0), (0.0, -2.0)])
 def test_shear_of_one_or_more(g):
     with pytest.raises(ValueError, match=rf"below 1, not \|{g[0]}, {g[1]}\|"):
-        sheared(SOURCES, *g)
+        sheared(draw_scene(np.random.default_rng(2), width_arcsec=6.0), *g)
 
 
 @pytest.mark.parametrize("limits", [(0.0, 1.0), (0.03, 0.01), (-0.01, 0.02), (math.nan, 0.1)])
