@@ -92,7 +92,8 @@ class MomentsShear(Baseline):
         window, as shear about the centre of the scene carries peaks through it (zero on average)."""
         surveys = list(field.surveys.values())
         kernel = 0.50 if "EUCLID_VIS" in field.surveys else 0.60
-        kernel = max(kernel, BAND_SIGMA / max(resolved(surveys), 1e-3))
+        # Wider by a hair, so that rounding does not put the band just beyond what is resolved.
+        kernel = max(kernel, (1 + 1e-9) * BAND_SIGMA / max(resolved(surveys), 1e-3))
         sky = SmoothedSky(surveys, self.kernel_arcsec or kernel)
         half = field.width_arcsec / 2 - self.margin_arcsec
         steps = int(np.ceil(half / self.spacing_arcsec)) + 1

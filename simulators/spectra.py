@@ -9,9 +9,7 @@ and, through `band_fractions`, within each of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,22 +18,16 @@ from .surveys import BANDS, find_band, flux_from_mag
 from .templates import elements, library
 
 __all__ = [
-    "TEMPLATES",
     "Z_GRID",
     "Z_MAX",
-    "FluxGrid",
     "band_fractions",
     "element_fluxes",
     "flux_parts",
-    "fluxes",
     "igm_transmission",
     "part_fluxes",
     "synthetic_flux",
-    "template_fluxes",
 ]
 
-# From red to blue; a galaxy's `spectrum` is an index into these.
-TEMPLATES = ("E", "Sbc", "Scd", "Im")
 Z_MAX = 5.0
 _Z_STEP = 0.02
 Z_GRID = np.linspace(0.0, Z_MAX, round(Z_MAX / _Z_STEP) + 1)
@@ -51,21 +43,6 @@ _LYMAN_LINES = ((1215.67, 0.0036), (1025.72, 0.0017), (972.537, 0.0012), (949.74
 _LYMAN_LIMIT = 911.75
 
 _LIGHT_SPEED = 2.99792458e18  # Angstrom/s
-
-
-@dataclass(frozen=True)
-class FluxGrid:
-    """Fluxes of the templates.
-
-    Attributes:
-        templates: names, from red to blue.
-        z: (nz,) redshifts, evenly spaced from 0.
-        flux: (template, z, band) nJy, with LSST i equal to 1 throughout.
-    """
-
-    templates: tuple[str, ...]
-    z: NDArray[np.float64]
-    flux: NDArray[np.float64]
 
 
 def igm_transmission(observed: ArrayLike, z: float) -> NDArray[np.float64]:
@@ -284,67 +261,6 @@ def _checked(spectrum: ArrayLike, z: ArrayLike, mag_i: ArrayLike) -> tuple[NDArr
 
 
 @cache
-def template_fluxes() -> FluxGrid:
-    """The grid: computed on the first call (about a second, most of it imports), then remembered."""
-    z = np.linspace(0.0, Z_MAX, round(Z_MAX / _Z_STEP) + 1)
-    spectra = [_template(name) for name in TEMPLATES]
-    flux = np.empty((len(TEMPLATES), z.size, len(BANDS)))
-    for name, band in BANDS.items():
-        observed, light = _curve(name)
-        weights = _photon_weights(observed, light)
-        # f_lambda falls as 1 / (1 + z), the same in all bands, and is taken out by the normalisation.
-        rest = observed / (1.0 + z[:, None])
-        transmission = np.stack([igm_transmission(observed, redshift) for redshift in z])
-        for index, (wavelength, f_lambda) in enumerate(spectra):
-            flux[index, :, band.code] = (np.interp(rest, wavelength, f_lambda) * transmission) @ weights
-    reference = flux[:, :, BANDS["i"].code]
-    if not np.all(reference > _FAINTEST * flux.max(axis=2)):
-        index, row = np.argwhere(~(reference > _FAINTEST * flux.max(axis=2)))[0]
-        raise ArithmeticError(
-            f"template {TEMPLATES[index]} has no light in i at z={z[row]:.2f}: lower Z_MAX below that"
-        )
-    flux = np.maximum(flux / reference[:, :, None], _FAINTEST)
-    flux.flags.writeable = False
-    return FluxGrid(TEMPLATES, z, flux)
-
-
-def fluxes(template: ArrayLike, z: ArrayLike, mag_i: ArrayLike) -> NDArray[np.float64]:
-    """Fluxes of galaxies in the ten bands, linear in redshift and logarithm of flux between grid points.
-
-    Arguments:
-        template: (n,) indices into `TEMPLATES`.
-        z: (n,) redshifts, 0 to `Z_MAX`.
-        mag_i: (n,) LSST i magnitudes.
-
-    Returns:
-        (n, 10) nJy, columns in order of the band codes.
-
-    Raises:
-        ValueError: if a template or redshift is off the grid, or the lengths differ.
-    """
-    template, z, mag_i = np.asarray(template), np.asarray(z, dtype=float), np.asarray(mag_i, dtype=float)
-    if not template.shape == z.shape == mag_i.shape or z.ndim != 1:
-        raise ValueError(
-            f"template, z and mag_i are one-dimensional and of one length,"
-            f" not {template.shape}, {z.shape} and {mag_i.shape}"
-        )
-    if not np.issubdtype(template.dtype, np.integer) or np.any((template < 0) | (template >= len(TEMPLATES))):
-        raise ValueError(f"a template is an integer from 0 to {len(TEMPLATES) - 1}: {' '.join(TEMPLATES)}")
-    if not np.all((z >= 0) & (z <= Z_MAX)):
-        raise ValueError(f"templates reach from redshift 0 to {Z_MAX}: clip or drop what lies outside")
-    log_flux = _log_grid()
-    below = np.minimum((z / _Z_STEP).astype(int), log_flux.shape[1] - 2)
-    right = (z / _Z_STEP - below)[:, None]
-    colour = (1.0 - right) * log_flux[template, below] + right * log_flux[template, below + 1]
-    return np.exp(colour) * flux_from_mag(mag_i)[:, None]
-
-
-@cache
-def _log_grid() -> NDArray[np.float64]:
-    return np.log(template_fluxes().flux)
-
-
-@cache
 def _curve(band: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Centres (Angstrom) of `_SAMPLES` cells across the band, and the response integrated over each."""
     import speclite.filters
@@ -367,12 +283,3 @@ def _photon_weights(centre: NDArray[np.float64], light: NDArray[np.float64]) -> 
     one_nJy = 1e-32 * _LIGHT_SPEED / centre**2  # erg/s/cm^2/Angstrom
     photons = light * centre
     return photons / np.sum(one_nJy * photons)
-
-
-def _template(name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Rest wavelength, Angstrom, and f_lambda in arbitrary units."""
-    import galsim
-
-    path = Path(galsim.meta_data.share_dir) / "SEDs" / f"CWW_{name}_ext.sed"
-    wavelength, f_lambda = np.loadtxt(path, unpack=True)
-    return wavelength, f_lambda

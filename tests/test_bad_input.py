@@ -24,7 +24,7 @@ from skysynergy.simulators.surveys import BANDS, SURVEYS, electron_flux, mag_fro
 NOT_POSITIVE = [0.0, -0.5, math.nan]
 SKY = Sky(1, 1, {"i": 1}, width_arcsec=6.0)
 RNG = np.random.default_rng(4)
-PROFILES = profiles_of(draw_scene(np.random.default_rng(2), width_arcsec=6.0))
+PROFILES = profiles_of(draw_scene(np.random.default_rng(3), width_arcsec=9.6))
 PSF = psf_image(Visit("i", 61000.0, 0.8, 24.0, 1.1), None)
 
 
