@@ -21,7 +21,7 @@ from skysynergy.simulators.fields import simulate_shard
 from skysynergy.simulators.scenes import Content
 from skysynergy.simulators.sky import Sky
 from skysynergy.simulators.sky_layout import layouts
-from skysynergy.simulators.surveys import BANDS
+from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 KEY = b"key of the dither"
 LSST = {"u": 1, "g": 1, "r": 2, "i": 1}
@@ -47,7 +47,7 @@ def opened(folder, visits):
     for path in paths:
         store.finish(path)
     data, truth = (store.open_store(path) for path in paths)
-    for name in set(data.children) - {"scenes", "fields"}:
+    for name in set(data.children) & {survey.group for survey in SURVEYS.values()}:
         group = data[name].to_dataset()
         data[name] = xarray.DataTree(
             group.assign(image=quantisation.decode_array(group["image"], group["step"], KEY, name))

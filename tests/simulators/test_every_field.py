@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from skysynergy.challenges.datasets import NAME, VERSION
 from skysynergy.challenges.sealing import OPEN_SPLITS, open_secret
@@ -26,11 +27,12 @@ def test_every_field_of_the_tiny_tier_is_observed(split):
 def test_read_noise_never_asks_for_less_than_no_sky():
     """In u the detector is most of the noise: the visits drawn too deep for their PSF are made shallower."""
     rng = generator(b"many fields", "visits")
-    survey, capped = SURVEYS[BANDS["u"].survey], 0
+    survey, lost = SURVEYS[BANDS["u"].survey], []
     for visit in sample_visits(rng, {"u": 300}, condensed=4):
         psf = psf_image(visit, rng)
         seen = attainable(visit, effective_pixels(psf, survey.psf_oversampling))
         assert background(seen, psf).sky_variance > 0
-        assert visit.m5 - 0.15 < seen.m5 <= visit.m5
-        capped += seen.m5 < visit.m5
-    assert 0 < capped < 150
+        lost.append(visit.m5 - seen.m5)
+    assert 0 == min(lost) < max(lost) < 0.15
+    # Half of the visits in u lie at the floor of a round PSF already; a real one moves them by little.
+    assert np.mean(lost) < 0.02
