@@ -17,7 +17,7 @@ __all__ = ["run"]
 
 TIER, SPLIT = "tiny", "validation"
 SCENE = 5
-PAIRS = {"null": 20, "moments": 400}
+PAIRS = {"null": 20, "moments": 240}
 # A demo that anyone can repeat: everybody sees the same numbers.
 SECRET = b"skysynergy demo"
 

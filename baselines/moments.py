@@ -25,6 +25,7 @@ opposite way; integrated by parts over x it multiplies w·e.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,8 +51,8 @@ class MomentsShear(Baseline):
 
     Attributes:
         kernel_arcsec: σ of the Gaussian kernel; by default 0.50″ where Euclid VIS is
-            there and 0.60″ for LSST alone, whose PSF is as wide as that; more where no
-            exposure resolves it without aliasing.
+            there and 0.60″ for LSST alone, whose PSF is as wide as that; more where the
+            sharpest survey does not resolve it without aliasing.
         spacing_arcsec: of the grid on which peaks are looked for before they are refined.
         margin_arcsec: band along the edges of a scene where nothing is measured; inside it the
             weight rises to one over a fifth of the way to the centre.
@@ -87,14 +88,23 @@ class MomentsShear(Baseline):
             raise ValueError(f"field {field.id} holds {field.n_scenes} scene; the jackknife needs two")
         return jackknife_shear(self.scene_sums(field))
 
+    def kernel(self, surveys: Sequence[SurveyExposures]) -> float:
+        """σ of the Gaussian kernel for these exposures, arcsec.
+
+        The sharpest survey has to resolve it, or all of its light would be left out.
+        """
+        if self.kernel_arcsec is not None:
+            return self.kernel_arcsec
+        sharpest = min(surveys, key=lambda x: x.pixel_arcsec)
+        least = 0.50 if sharpest.survey == "EUCLID_VIS" else 0.60
+        # Wider by a hair, so that rounding does not put the band just beyond what is resolved.
+        return max(least, (1 + 1e-9) * BAND_SIGMA / max(resolved([sharpest]), 1e-3))
+
     def scene_sums(self, field: Field) -> np.ndarray:
         """(scene, 10): Σ w·e1, Σ w·e2; their responses R11, R12, R21, R22; and what these gain from the
         window, as shear about the centre of the scene carries peaks through it (zero on average)."""
         surveys = list(field.surveys.values())
-        kernel = 0.50 if "EUCLID_VIS" in field.surveys else 0.60
-        # Wider by a hair, so that rounding does not put the band just beyond what is resolved.
-        kernel = max(kernel, (1 + 1e-9) * BAND_SIGMA / max(resolved(surveys), 1e-3))
-        sky = SmoothedSky(surveys, self.kernel_arcsec or kernel)
+        sky = SmoothedSky(surveys, self.kernel(surveys))
         half = field.width_arcsec / 2 - self.margin_arcsec
         steps = int(np.ceil(half / self.spacing_arcsec)) + 1
         grid = np.arange(-steps, steps + 1) * self.spacing_arcsec

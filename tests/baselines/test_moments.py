@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from skysynergy.baselines.fourier_moments import SmoothedSky, resolved
 from skysynergy.baselines.moments import FEW_SCENES, SHAPE_SCATTER, MomentsShear, jackknife_shear
 from skysynergy.simulators.morphology import SERSIC_INDICES
 from skysynergy.simulators.sources import joined, rotated_90, sheared
@@ -36,6 +37,13 @@ def bias(make, scenes, bands, **options) -> tuple[float, float]:
     plus, minus = (measured(make, scenes, sign * g, bands, **options) for sign in (1, -1))
     direction = np.array([3, 4]) / 5
     return float((plus - minus) @ direction / 2 / G - 1), float(np.abs(plus + minus).max() / 2)
+
+
+def test_the_sharpest_survey_is_never_left_out(make):
+    """LSST may be free of aliases to a higher frequency than VIS: its reach must not decide."""
+    surveys = [make.exposures(band, ring(make, n=1.0, size=0.3), [np.eye(2)]) for band in ("i", "VIS")]
+    assert resolved(surveys[:1]) > resolved(surveys[1:])
+    assert SmoothedSky(surveys, MomentsShear().kernel(surveys)).left_out == ()
 
 
 @pytest.mark.parametrize("size", SIZES)
