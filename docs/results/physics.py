@@ -34,7 +34,8 @@ The depths of NISP are systematically off: stars that fall between its large pix
 than the mean over sub-pixel positions, which defines n_eff.
 
 Coverage of the intervals: [bootstrap_coverage.md](bootstrap_coverage.md). Bias of shear:
-[shear_isolated.md](shear_isolated.md), [shear_field.md](shear_field.md).
+[shear_isolated.md](shear_isolated.md), [shear_field.md](shear_field.md). The sky against real data:
+[../sky.md](../sky.md).
 """
 
 
@@ -104,6 +105,14 @@ ROWS = (
         "{:+.3f}",
         "mag",
         "0.05 mag",
+    ),
+    Row(
+        "a million galaxies, whole, on one core (20 times 50,000)",
+        SIMULATORS + "test_galaxies.py::test_drawing_is_quick",
+        ("seconds for a million",),
+        "{:.1f}",
+        "s",
+        "60 s",
     ),
     Row(
         "one field alone, in shards of 1, 2, 4, in another order, in another process",
