@@ -58,6 +58,12 @@ class Sky:
             find_band(name)
             if isinstance(count, bool) or not isinstance(count, int) or count < 1:
                 raise ValueError(f"count of {name} visits is {count!r}: it has to be a positive integer")
+        if not isinstance(self.content, Content):
+            raise ValueError(f"content is a Content, such as Content('uniform'), not {self.content!r}")
+        if not (self.lens is None or isinstance(self.lens, (Slices, ThinLens))):
+            raise ValueError(f"lens is a Slices, a ThinLens or None, not {self.lens!r}")
+        if isinstance(self.chromatic, str):
+            raise ValueError(f"chromatic lists names of bands, such as ('VIS',), not {self.chromatic!r}")
         unseen = [name for name in self.chromatic if find_band(name).name not in self.visits]
         if unseen:
             raise ValueError(f"chromatic names {' '.join(unseen)}, but there are no visits in it")

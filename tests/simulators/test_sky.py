@@ -289,6 +289,9 @@ def test_tables_say_where_each_source_is():
         ({"shear_range": (0.0, 1.0)}, "0 <= smallest <= largest < 1"),
         ({"partners": True, "scenes_per_field": 3}, "scenes_per_field must be even"),
         ({"width_arcsec": 1.0}, "multiple of 0.6 arcsec"),
+        ({"content": SKY.describe()["content"]}, "content is a Content"),
+        ({"lens": 0.5}, "lens is a Slices, a ThinLens or None, not 0.5"),
+        ({"chromatic": "VIS"}, "chromatic lists names of bands"),
     ],
 )
 def test_a_sky_that_cannot_be_is_refused(changes, message):
