@@ -72,7 +72,8 @@ def read_table(source: Any, columns: Iterable[str] | None = None) -> dict[str, N
         columns: the names wanted, those that there are; all by default.
 
     Raises:
-        ValueError: if the file is of no known format or cannot be read, or columns differ in length.
+        ValueError: if the file is of no known format or cannot be read, if this is no table, or its columns
+            are no arrays or differ in length.
         FileNotFoundError: if there is no such file.
     """
     if isinstance(source, (str, Path)):
@@ -80,6 +81,9 @@ def read_table(source: Any, columns: Iterable[str] | None = None) -> dict[str, N
     names = list(_names(source))
     wanted = names if columns is None else [name for name in columns if name in names]
     table = {name: _array(source[name]) for name in wanted}
+    single = [str(name) for name, values in table.items() if not values.ndim]
+    if single:
+        raise ValueError(f"the columns of a table are arrays, one value a row, which {single[0]!r} is not")
     if len({len(values) for values in table.values()}) > 1:
         lengths = ", ".join(f"{name} {len(values)}" for name, values in table.items())
         raise ValueError(f"the columns of a table are of one length, not {lengths}")
@@ -141,6 +145,10 @@ def _names(source: Any) -> Iterable[str]:
     if isinstance(source, np.ndarray):
         return source.dtype.names or ()
     names = getattr(source, "column_names", None) or getattr(source, "colnames", None)
+    if names is None and not hasattr(source, "keys"):
+        raise ValueError(
+            f"a {type(source).__name__} is no table: give the path of a file, or anything with named columns"
+        )
     return source.keys() if names is None else names
 
 

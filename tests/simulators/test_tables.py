@@ -91,5 +91,10 @@ def test_files_that_cannot_be_read(tmp_path):
     broken.write_bytes(b"nothing of the kind")
     with pytest.raises(ValueError, match="cannot be read as parquet"):
         read_table(broken)
+    for nothing in (None, 3, [1, 2]):
+        with pytest.raises(ValueError, match=f"a {type(nothing).__name__} is no table"):
+            read_table(nothing)
+    with pytest.raises(ValueError, match="arrays, one value a row, which 'z' is not"):
+        read_table({"e": [1, 2], "z": 0.5})
     with pytest.raises(ValueError, match="of one length, not z 2, e 3"):
         read_table({"z": [1, 2], "e": [1, 2, 3]})
