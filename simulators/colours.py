@@ -39,8 +39,10 @@ def photon_shares(
     if len(galaxy):
         chosen = sources[galaxy]
         i, here = BANDS["i"].code, BANDS[band].code
-        parts = flux_parts(chosen.spectrum, chosen.z, mag_from_flux(chosen.flux[:, i]))
-        taken = part_shares(parts, chosen.component_flux[:, BULGE, i] / chosen.flux[:, i])
+        # A galaxy of somebody else's may have no light in i: then all of it is the disk's.
+        flux_i = np.where(chosen.flux[:, i] > 0, chosen.flux[:, i], 1.0)
+        parts = flux_parts(chosen.spectrum, chosen.z, mag_from_flux(flux_i))
+        taken = part_shares(parts, chosen.component_flux[:, BULGE, i] / flux_i)
         light = np.stack([1.0 - taken, taken], axis=1) * parts[:, None, :, here]  # component, part
         bins = band_fractions(chosen.spectrum, chosen.z, band, edges_nm)
         photons = light @ bins

@@ -58,6 +58,14 @@ def test_bulges_are_redder_within_a_band_too(galaxies):
     assert np.mean(np.array(gradients) > -1e-6) > 0.9 and max(gradients) > 10
 
 
+def test_galaxies_without_light_in_i_have_colours_too():
+    flux = np.full((2, len(BANDS)), 100.0)
+    flux[1, BANDS["i"].code] = 0.0
+    pair = sersic_sources(x=[0.0, 1.0], y=0.0, flux=flux, half_light_arcsec=0.3)
+    shares = photon_shares(pair, profiles_of(pair), "VIS", bin_edges_nm("VIS", 6))
+    np.testing.assert_allclose(shares[1], shares[0], rtol=1e-12)
+
+
 def test_stars_have_the_light_of_the_reference_star(galaxies):
     both = joined(galaxies[:2], point_sources(x=[0.0], y=[0.0], flux=100.0))
     edges = bin_edges_nm("VIS", 4)
