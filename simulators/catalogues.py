@@ -207,6 +207,8 @@ def from_table(rng: np.random.Generator, source: Any, match: Match = nearest_spe
             ),
         ]
     taken = take_columns(table, columns, title=title)
+    for name in ("spectrum", "n_knots"):
+        _refuse(taken.get(name, np.zeros(0)) % 1 != 0, f"{title}: {name} is no whole number")
     n = len(taken["z"])
     flux = np.zeros((n, 2, len(BANDS)))
     for name, band in BANDS.items():

@@ -156,6 +156,8 @@ def test_any_table_refusals(rng):
         from_table(rng, table)
     with pytest.raises(ValueError, match="an ellipticity is 1 or more in 1 rows, the first is 1"):
         from_table(rng, _table() | {"e1": np.array([0.0, 0.9, 0.0]), "e2": np.array([0.0, 0.9, 0.0])})
+    with pytest.raises(ValueError, match="spectrum is no whole number in 1 rows, the first is 2"):
+        from_table(rng, _table() | {"spectrum": np.array([0.0, 1.0, 1.5])})
 
 
 def _skycatalogs(old=False):
