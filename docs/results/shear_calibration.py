@@ -3,7 +3,7 @@
     .venv/bin/python docs/results/shear_calibration.py
     .venv/bin/python docs/results/shear_calibration.py --scenario field --pairs 600
 
-All of it takes about an hour and a half on two cores; one scenario with fewer pairs is quicker.
+All of it takes about three hours on two cores; one scenario with fewer pairs is quicker.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from skysynergy.baselines.baseline import reference
 from skysynergy.challenges import canvas
 from skysynergy.challenges.challenge import Challenge, load
+from skysynergy.challenges.datasets import VERSION
 from skysynergy.challenges.harness import calibrate
 from skysynergy.challenges.shear_figures import bias_figure
 
@@ -25,10 +26,10 @@ NULL_PAIRS = 200
 
 HEAD = """# Bias of the shear baselines: {scenario}
 
-Written by `shear_calibration.py`. The harness draws pairs of scenes under +g and −g, |g| = 0.02
-in random directions, with the same galaxies, dithers and unit noise, each with its 90° partner; a
-method sees one field of 100 scenes at a time in a fresh process. Intervals: 68 % by a cluster
-bootstrap over pairs of fields; requirements are decided at 95 %.
+Written by `shear_calibration.py`, of the sky of version {sky}. The harness draws pairs of scenes under
++g and −g, |g| = 0.02 in random directions, with the same galaxies, dithers and unit noise, each with its
+90° partner; a method sees one field of 100 scenes at a time in a fresh process. Intervals: 68 % by a
+cluster bootstrap over pairs of fields; requirements are decided at 95 %.
 
 The whole of |m| + 2σ, σ half of the 68 % interval:
 
@@ -57,7 +58,7 @@ def write(challenge: Challenge, scenario: str, pairs: int, workers: int) -> None
             bounds.append(f"{abs(metric.value) + metric.high - metric.low:.4f}")
         rows.append(f"| {name} | {scenario} | {count:,} | {bounds[0]} | {bounds[1]} |")
         print(card.to_table())
-    text = HEAD.format(scenario=scenario) + "\n".join(rows) + "\n\n"
+    text = HEAD.format(scenario=scenario, sky=VERSION) + "\n".join(rows) + "\n\n"
     text += "\n\n".join(c.to_markdown() for c in cards)
     text += f"\n\n![Bias of each baseline](shear_{scenario}.png)\n"
     canvas.write_whole(HERE / f"shear_{scenario}.md", text.encode())
