@@ -34,7 +34,7 @@ The depths of NISP are systematically off: stars that fall between its large pix
 than the mean over sub-pixel positions, which defines n_eff.
 
 Coverage of the intervals: [bootstrap_coverage.md](bootstrap_coverage.md). Bias of shear:
-[shear_isolated.md](shear_isolated.md), [shear_field.md](shear_field.md). The sky against real data:
+[sky_0.1](sky_0.1/README.md). The sky against real data:
 [../sky.md](../sky.md).
 """
 
