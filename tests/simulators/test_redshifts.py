@@ -105,7 +105,7 @@ def test_bad_limits_counts_and_redshifts_are_refused():
 
 
 def test_median_redshift_is_that_of_dc2(test_data, record_figure):
-    h5py = pytest.importorskip("h5py")
+    h5py = pytest.importorskip("h5py", reason="h5py is not installed")
     with h5py.File(test_data / "photoz" / "test_dc2_validation_9816.hdf5") as file:
         table = file["photometry"]
         z, mag = table["redshift"][:], table["mag_i_lsst"][:].astype(float)
