@@ -13,7 +13,7 @@ import numpy as np
 from .cadence import Visit
 from .optics import effective_pixels, psf_image
 from .profiles import profiles_of
-from .rendering.galsim import render
+from .rendering import renderer
 from .scenes import MARGIN_ARCSEC
 from .sources import Sources
 from .surveys import BANDS, SURVEYS, flux_from_mag
@@ -26,7 +26,9 @@ TEN_YEAR_FWHM_EFF_ARCSEC = 0.89
 TEN_YEAR_M5_I = 26.8
 
 
-def blendedness(sources: Sources, width_arcsec: float) -> tuple[np.ndarray, np.ndarray]:
+def blendedness(
+    sources: Sources, width_arcsec: float, *, drawn_by: str = "fourier"
+) -> tuple[np.ndarray, np.ndarray]:
     """Blendedness and S/N of each source in the reference image.
 
     With s the noiseless image of one source and t that of all, blendedness is
@@ -37,6 +39,7 @@ def blendedness(sources: Sources, width_arcsec: float) -> tuple[np.ndarray, np.n
     Arguments:
         sources: (n) all sources of a scene and its margin, sheared.
         width_arcsec: of the scene, without the margin.
+        drawn_by: name of the renderer, see `rendering`.
 
     Returns:
         (n,) blendedness in [0, 1) and (n,) S/N.
@@ -47,18 +50,16 @@ def blendedness(sources: Sources, width_arcsec: float) -> tuple[np.ndarray, np.n
     wcs = np.array([[1, 0, 0], [0, 1, 0]]) / survey.pixel_arcsec
     wcs[:, 2] = (size - 1) / 2
     profiles = profiles_of(sources)
-    alone = np.empty((len(sources), size, size), dtype=np.float32)
-    for n in range(len(sources)):
-        one = profiles[profiles.source == n]
-        alone[n] = render(
-            one,
-            one.flux[:, BANDS["i"].code],
-            psf=psf,
-            psf_oversampling=survey.psf_oversampling,
-            wcs=wcs,
-            shape=(size, size),
-            sigma=sigma,
-        )
+    owned = profiles.source == np.arange(len(sources))[:, None]
+    alone = renderer(drawn_by)(
+        profiles,
+        np.where(owned, profiles.flux[:, BANDS["i"].code], 0.0),
+        psf=np.repeat(psf[None], len(sources), axis=0),
+        psf_oversampling=survey.psf_oversampling,
+        wcs=np.repeat(wcs[None], len(sources), axis=0),
+        shape=(size, size),
+        sigma=np.full(len(sources), sigma),
+    ).astype(np.float32)
     everything = alone.sum(axis=0)
     own = np.einsum("nyx,nyx->n", alone, alone, dtype=float)
     shared = np.einsum("nyx,yx->n", alone, everything, dtype=float)

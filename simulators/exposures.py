@@ -18,7 +18,7 @@ from .colours import photon_shares
 from .optics import chromatic_psfs, draw_position, effective_pixels, psf_image
 from .profiles import profiles_of
 from .randomness import generator
-from .rendering.galsim import render
+from .rendering import renderer
 from .sources import Sources
 from .surveys import BANDS, SURVEYS, Survey
 
@@ -34,8 +34,6 @@ ORIENTATIONS = np.array(
 
 # Against 40 bins, six leave 1e-3 of the size of a galaxy's PSF in VIS (docs/results/sky_optics.md).
 CHROMATIC_BINS = 6
-
-Renderer = Callable[..., np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -156,7 +154,7 @@ def expose(
     width_arcsec: float,
     secret: bytes,
     indices: tuple[int, int, int],
-    renderer: Renderer = render,
+    drawn_by: str = "fourier",
 ) -> Exposures:
     """Every exposure of one scene by one survey.
 
@@ -166,52 +164,71 @@ def expose(
         width_arcsec: of the scene.
         secret, indices: name the streams of dithers and noise; indices are (split, field,
             scene). They do not depend on the shear: +g and −g share dithers and normals.
-        renderer: draws the noiseless light, see `rendering.galsim.render`.
+        drawn_by: name of the renderer of the noiseless light, see `rendering`.
     """
     survey = observation.survey
     size = pixels_across(width_arcsec, survey)
     code = list(SURVEYS).index(survey.name)
-    profiles = profiles_of(sources)
-    exposed, lights, masks, maps, positions, fractions = [], [], [], [], [], []
+    maps = [
+        np.column_stack(
+            [
+                turn / survey.pixel_arcsec,
+                (size - 1) / 2 + generator(secret, "dither", *indices, code, index).uniform(-0.5, 0.5, 2),
+            ]
+        )
+        for index, turn in enumerate(observation.orientation)
+    ]
+    lights = _lights(sources, observation, np.stack(maps), size, renderer(drawn_by))
+    exposed, masks, positions, fractions = [], [], [], []
     for index, visit in enumerate(observation.visits):
-        noise = observation.backgrounds[index]
-        dither = generator(secret, "dither", *indices, code, index).uniform(-0.5, 0.5, 2)
-        wcs = np.column_stack([observation.orientation[index] / survey.pixel_arcsec, (size - 1) / 2 + dither])
-        flux, coloured = profiles.flux[:, BANDS[visit.band].code], observation.chromatic[index]
-        images = [(observation.psf[index], flux)]
-        if coloured is not None:
-            shares = photon_shares(sources, profiles, visit.band, coloured.edges_nm)
-            images = [(psf, flux * share) for psf, share in zip(coloured.psfs, shares.T, strict=True)]
-        light = np.zeros((size, size))
-        for psf, amount in images:
-            shines = amount > 0
-            light += renderer(
-                profiles[shines],
-                amount[shines],
-                psf=psf,
-                psf_oversampling=survey.psf_oversampling,
-                wcs=wcs,
-                shape=(size, size),
-                sigma=noise.sigma,
-            )
+        noise, wcs, light = observation.backgrounds[index], maps[index], lights[index]
         normals = generator(secret, "noise", *indices, code, index).standard_normal((size, size))
         image = detectors.add_noise(light, noise, normals)
         mask = detectors.saturated(image, noise)
         position = np.stack([sources.x, sources.y], axis=-1) @ wcs[:, :2].T + wcs[:, 2]
         exposed.append(image)
-        lights.append(light)
         masks.append(mask)
-        maps.append(wcs)
         positions.append(position)
         fractions.append(_masked_fraction(mask, position, visit.fwhm_arcsec / survey.pixel_arcsec))
     return Exposures(
         image=np.stack(exposed),
-        light=np.stack(lights),
+        light=lights,
         mask=np.stack(masks),
         wcs=np.stack(maps),
         position=np.stack(positions, axis=1),
         masked_fraction=np.stack(fractions, axis=1),
     )
+
+
+def _lights(
+    sources: Sources,
+    observation: Observation,
+    wcs: np.ndarray,
+    size: int,
+    render: Callable[..., np.ndarray],
+) -> np.ndarray:
+    """(exposure, y, x) noiseless light; a chromatic exposure is the sum of its bins of wavelength."""
+    profiles = profiles_of(sources)
+    row, flux, psf = [], [], []
+    for index, visit in enumerate(observation.visits):
+        total, coloured = profiles.flux[:, BANDS[visit.band].code], observation.chromatic[index]
+        if coloured is None:
+            row, flux, psf = [*row, index], [*flux, total], [*psf, observation.psf[index]]
+            continue
+        shares = photon_shares(sources, profiles, visit.band, coloured.edges_nm)
+        row += [index] * len(coloured.psfs)
+        flux += list((total[:, None] * shares).T)
+        psf += list(coloured.psfs)
+    drawn = render(
+        profiles,
+        np.stack(flux),
+        psf=np.stack(psf),
+        psf_oversampling=observation.survey.psf_oversampling,
+        wcs=wcs[row],
+        shape=(size, size),
+        sigma=np.array([observation.backgrounds[index].sigma for index in row]),
+    )
+    return np.add.reduceat(drawn, np.flatnonzero(np.diff(row, prepend=-1)), axis=0)
 
 
 def _masked_fraction(mask: np.ndarray, position: np.ndarray, radius: float) -> np.ndarray:

@@ -85,6 +85,7 @@ def simulate_field(
                 width_arcsec=sky.width_arcsec,
                 secret=secret,
                 indices=(split, number, scene),
+                drawn_by=sky.renderer,
             )
             for name, observation in observations.items()
         }
@@ -146,7 +147,7 @@ def _add_rows(
     """What one scene adds to the tables of the data and of the truth."""
     data, truth = tables
     ids = generator(secret, "id source", split, scene).integers(2**62, size=len(sources))
-    rows = source_rows(sources, shears, ids, scene, sky.width_arcsec)
+    rows = source_rows(sources, shears, ids, scene, sky)
     listed, matched, of_sources = detection_rows(
         sources,
         taken,

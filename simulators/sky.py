@@ -12,6 +12,7 @@ import numpy as np
 from .exposures import pixels_across
 from .planes import Slices, ThinLens
 from .randomness import generator
+from .rendering import RENDERERS, Renderer
 from .scenes import NATURAL, Content
 from .surveys import BANDS, SURVEYS, find_band
 
@@ -34,6 +35,7 @@ class Sky:
         shear_range: smallest and largest |g|; the direction is free.
         partners: every second scene is the one before it turned by 90 degrees, which cancels
             shape noise; for the harness, never for a released split.
+        renderer: draws the noiseless light: ``"fourier"``, or ``"galsim"``, the reference.
     """
 
     n_fields: int
@@ -46,6 +48,7 @@ class Sky:
     chromatic: tuple[str, ...] = ()
     shear_range: tuple[float, float] = (0.01, 0.05)
     partners: bool = False
+    renderer: Renderer = "fourier"
 
     def __post_init__(self) -> None:
         if self.n_fields < 1 or self.scenes_per_field < 1:
@@ -71,6 +74,8 @@ class Sky:
             raise ValueError(f"shear_range is 0 <= smallest <= largest < 1, not {self.shear_range}")
         if self.partners and self.scenes_per_field % 2:
             raise ValueError("scenes come in pairs of 90-degree partners: scenes_per_field must be even")
+        if self.renderer not in RENDERERS:
+            raise ValueError(f"renderer is one of {' '.join(RENDERERS)}, not {self.renderer!r}")
         pixels_across(self.width_arcsec, SURVEYS["LSST"])
 
     def describe(self) -> dict[str, Any]:

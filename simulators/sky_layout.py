@@ -172,10 +172,10 @@ def _source_table() -> Table:
 
 
 def source_rows(
-    sources: Sources, shears: NDArray[np.complex128], ids: np.ndarray, scene: int, width_arcsec: float
+    sources: Sources, shears: NDArray[np.complex128], ids: np.ndarray, scene: int, sky: Sky
 ) -> dict[str, np.ndarray]:
     """The truth about each source of a scene: what it is, its shear and opaque id, and how it is blended."""
-    blended, snr = blendedness(sources, width_arcsec)
+    blended, snr = blendedness(sources, sky.width_arcsec, drawn_by=sky.renderer)
     rows = {name: np.asarray(getattr(sources, name)) for name in _TRUTH}
     return rows | {
         "knots": np.stack([sources.knots.real, sources.knots.imag], axis=-1),

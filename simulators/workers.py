@@ -46,5 +46,7 @@ def _follow(lifeline: Connection) -> None:
         wait([lifeline])
         os._exit(1)
 
+    # The workers share the cores: a library that is loaded from now on takes one thread in each.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     threading.Thread(target=watch, daemon=True).start()

@@ -14,6 +14,7 @@ import galsim
 import numpy as np
 
 from ..profiles import Profiles
+from .inputs import check
 
 __all__ = ["render", "stamp_radius"]
 
@@ -33,30 +34,59 @@ def render(
     psf_oversampling: int,
     wcs: np.ndarray,
     shape: tuple[int, int],
-    sigma: float | None = None,
+    sigma: np.ndarray | None = None,
     gsparams: galsim.GSParams | None = None,
 ) -> np.ndarray:
-    """Noiseless light of the profiles on the pixels of one exposure.
+    """Noiseless light of the profiles on the pixels of exposures.
 
     Arguments:
         profiles: (n) what is drawn, sheared already.
-        flux: (n,) nJy in the band of the exposure.
-        psf: (m, m) without the pixel response, in the pixel frame, oversampled.
+        flux: (exposure, n) nJy; 0 where a profile does not shine.
+        psf: (exposure, m, m) without the pixel response, in the pixel frame, oversampled.
         psf_oversampling: samples of the PSF image per pixel.
-        wcs: (2, 3) affine map, arcsec to pixels; pixel 0 is at its own centre.
-        shape: (ny, nx) of the exposure.
-        sigma: noise of an empty pixel, nJy. If given, stamps end where a profile falls far
+        wcs: (exposure, 2, 3) affine maps, arcsec to pixels; pixel 0 is at its own centre.
+        shape: (ny, nx) of each exposure.
+        sigma: (exposure) noise of an empty pixel, nJy. If given, stamps end where a profile falls far
             below it and the faintest profiles are drawn more cheaply; if None, every one
             is drawn on the whole exposure.
         gsparams: GalSim's numerical settings, its defaults if None.
 
     Returns:
-        (ny, nx) float64, nJy per pixel.
+        (exposure, ny, nx) float64, nJy per pixel.
 
     Raises:
-        ValueError: if a flux or size is not positive, or the WCS cannot be inverted.
+        ValueError: as `rendering.inputs.check`.
     """
-    _check(profiles, flux, wcs)
+    check(profiles, flux, psf, wcs, sigma)
+    images = []
+    for n in range(len(wcs)):
+        shines = flux[n] > 0
+        images.append(
+            _exposure(
+                profiles[shines],
+                flux[n][shines],
+                psf=psf[n],
+                psf_oversampling=psf_oversampling,
+                wcs=wcs[n],
+                shape=shape,
+                sigma=None if sigma is None else sigma[n],
+                gsparams=gsparams,
+            )
+        )
+    return np.array(images).reshape(len(wcs), *shape)
+
+
+def _exposure(
+    profiles: Profiles,
+    flux: np.ndarray,
+    *,
+    psf: np.ndarray,
+    psf_oversampling: int,
+    wcs: np.ndarray,
+    shape: tuple[int, int],
+    sigma: float | None,
+    gsparams: galsim.GSParams | None,
+) -> np.ndarray:
     linear, offset = wcs[:, :2], wcs[:, 2]
     determinant = abs(np.linalg.det(linear))
     positions = np.stack([profiles.x, profiles.y], axis=-1) @ linear.T + offset
@@ -118,17 +148,3 @@ def _kernel(
     # Kept because GalSim takes longer to prepare a PSF image than to draw a galaxy with it.
     psf = np.frombuffer(content, dtype=np.float32).reshape(size, size).astype(float)
     return galsim.InterpolatedImage(galsim.Image(psf, scale=1 / oversampling), flux=1.0, gsparams=gsparams)
-
-
-def _check(profiles: Profiles, flux: np.ndarray, wcs: np.ndarray) -> None:
-    bad = np.flatnonzero(~(np.isfinite(flux) & (np.asarray(flux) > 0)))
-    if len(bad):
-        raise ValueError(f"flux of profile {bad[0]} must be positive and finite, not {flux[bad[0]]}")
-    size = profiles.half_light_arcsec
-    bad = np.flatnonzero(~(np.isfinite(size) & (size >= 0)))
-    if len(bad):
-        raise ValueError(
-            f"half_light_arcsec of profile {bad[0]} must be positive, or 0 for a point, not {size[bad[0]]}"
-        )
-    if not np.isfinite(wcs).all() or np.linalg.det(wcs[:, :2]) == 0:
-        raise ValueError(f"the linear part of a WCS must have an inverse, not {wcs[:, :2].tolist()}")

@@ -72,13 +72,13 @@ def exposures(band: str, scenes, turns, *, sigma=1e-3, seed=None, noisy=False, s
         profiles = profiles_of(scenes[s])
         image[s, e] = render(
             profiles,
-            profiles.flux[:, BANDS[band].code],
-            psf=psf[e],
+            profiles.flux[None, :, BANDS[band].code],
+            psf=psf[e : e + 1],
             psf_oversampling=survey.psf_oversampling,
-            wcs=wcs[s, e],
+            wcs=wcs[s, e][None],
             shape=(size, size),
             gsparams=TIGHT,
-        )
+        )[0]
     if noisy:
         image += sigma * rng.standard_normal(image.shape)
     ones = np.ones(count)

@@ -37,12 +37,13 @@ def drawing(request, scene):
     survey = observation.survey
     size = round(19.2 / survey.pixel_arcsec)
     options = {
-        "psf": observation.psf[0],
+        "psf": observation.psf[:1],
         "psf_oversampling": survey.psf_oversampling,
-        "wcs": np.column_stack([np.eye(2) / survey.pixel_arcsec, np.full(2, (size - 1) / 2)]),
+        "wcs": np.column_stack([np.eye(2) / survey.pixel_arcsec, np.full(2, (size - 1) / 2)])[None],
         "shape": (size, size),
     }
-    return (scene, scene.flux[:, BANDS[request.param].code]), options, observation.backgrounds[0].sigma
+    sigma = np.array([observation.backgrounds[0].sigma])
+    return (scene, scene.flux[None, :, BANDS[request.param].code]), options, sigma
 
 
 def test_draw_a_scene_on_one_exposure(benchmark, drawing):

@@ -76,21 +76,15 @@ def test_any_affine_map_will_do(one_star, example):
     plain = detection_image(taken, seen)
     # Noiseless light on detectors that lie at 33 and 70 degrees.
     from skysynergy.simulators.profiles import profiles_of
-    from skysynergy.simulators.rendering.galsim import render
+    from skysynergy.simulators.rendering.fourier import render
 
     profiles = profiles_of(example.points([1.23], [-0.77]))
-    wcs, light = taken.wcs.copy(), taken.image.copy()
+    wcs, light = taken.wcs.copy(), taken.image
     for e, angle in enumerate(np.radians([33, 70])):
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         wcs[e, :, :2] = turn / 0.2
-        light[e] = render(
-            profiles,
-            profiles.flux[:, BANDS["i"].code],
-            psf=seen.psf[e],
-            psf_oversampling=2,
-            wcs=wcs[e],
-            shape=light[e].shape,
-        )
+    flux = np.repeat(profiles.flux[None, :, BANDS["i"].code], 2, axis=0)
+    light = render(profiles, flux, psf=seen.psf, psf_oversampling=2, wcs=wcs, shape=light[0].shape)
     image = detection_image(replace(taken, image=light, wcs=wcs), seen)
     inner = np.s_[24:-24, 24:-24]
     # The PSF of each exposure turns with its detector: a little elliptic, it differs by a per cent.
