@@ -1,4 +1,9 @@
-"""The fine, periodic square of sky on which all profiles are laid before exposures look at it."""
+"""The fine, periodic square on which all profiles are laid before exposures look at it.
+
+A canvas lies in the frame of exposures: its cells are fractions of their pixels, along their axes. Exposures
+whose pixels differ by a quarter turn, a mirror or a dither share a frame; one that is turned otherwise
+has its own.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +16,8 @@ from numpy.typing import NDArray
 from scipy.fft import next_fast_len
 
 from .psfs import Psfs
-from .resampling import UPSAMPLING
 
-__all__ = ["BLUR_CELLS", "Canvas", "plan"]
+__all__ = ["BLUR_CELLS", "Canvas", "axes_of", "plan", "turned"]
 
 BLUR_CELLS = 1.53
 """Sigma of the Gaussian that blurs the canvas, in cells: 1e-5 is left of it at the Nyquist frequency."""
@@ -27,48 +31,70 @@ _PSF_EDGE = 1e-6
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where the cells of a canvas lie.
+    """Frames of exposures, and the cells that are laid in each.
 
     Attributes:
-        step: width of a cell, arcsec.
-        size: cells along a side.
         per_pixel: cells along a pixel.
-        reading_size: cells along a side of the finer grid from which values between cells are read.
-        origin: (x, y) of the centre of the first cell, arcsec.
+        size: cells along a side.
+        linear: (frame, 2, 2) from arcsec to the pixels of the frame.
+        start: (frame, 2) where the first cell lies, pixels of the frame.
+        frame: (exposure) number of the frame of each.
+        axes: (exposure, 2, 2) signed permutations: from the axes of the frame to the exposure's.
     """
 
-    step: float
-    size: int
     per_pixel: int
-    reading_size: int
-    origin: tuple[float, float]
+    size: int
+    linear: NDArray[np.float64]
+    start: NDArray[np.float64]
+    frame: NDArray[np.int64]
+    axes: NDArray[np.int64]
+
+    @property
+    def pixel_arcsec(self) -> float:
+        """Width of a pixel, arcsec."""
+        return float(1 / np.sqrt(np.abs(np.linalg.det(self.linear[0]))))
 
 
 def plan(psfs: Psfs, wcs: NDArray[np.float64], shape: tuple[int, int]) -> Canvas:
-    """A canvas for exposures: fine enough for their PSFs, wide enough for all that they see.
+    """Canvases for exposures: fine enough for their PSFs, wide enough for all that they see.
 
     Arguments:
         psfs: of the exposures.
         wcs: (exposure, 2, 3) from arcsec to pixels.
         shape: (ny, nx) of the exposures.
     """
-    pixel = 1 / np.sqrt(np.abs(np.linalg.det(wcs[:, :, :2]))).min()
     edge, radius = _extent(psfs)
     per_pixel = max(int(np.ceil(2 * edge * _BAND_MARGIN)), 1)
-    corners = np.array([[-0.5, -0.5, shape[1] - 0.5, shape[1] - 0.5], [-0.5, shape[0] - 0.5] * 2])
-    seen = np.linalg.inv(wcs[:, :, :2]) @ (corners - wcs[:, :, 2:])  # (exposure, 2, 4)
-    low, high = seen.min(axis=(0, 2)), seen.max(axis=(0, 2))
+    axes = np.stack([axes_of(affine[:, :2]) for affine in wcs])
+    back = np.swapaxes(axes, 1, 2)
+    linear = back @ wcs[:, :, :2]
+    frames, frame = np.unique(linear.reshape(-1, 4), axis=0, return_inverse=True)
+    # The first and last pixel of each exposure, on the axes of its frame.
+    ends = np.array([[0, shape[1] - 1], [0, shape[0] - 1]]) - wcs[:, :, 2:]
+    ends = back @ ends
+    low, high = np.full((len(frames), 2), np.inf), np.full((len(frames), 2), -np.inf)
+    np.minimum.at(low, frame, ends.min(axis=2))
+    np.maximum.at(high, frame, ends.max(axis=2))
     # In steps of a few pixels, so that the scenes of a field, differently dithered, share a size.
-    pixels = 8 * int(np.ceil(((high - low).max() / pixel + 2 * radius + 1) / 8))
-    size = per_pixel * _fast(pixels)
-    step = pixel / per_pixel
-    reading = max(size, _fast(size * UPSAMPLING * min(2 * edge / per_pixel, 1.0)))
-    middle = (low + high) / 2 - (size - 1) / 2 * step
-    return Canvas(step, size, per_pixel, reading, (float(middle[0]), float(middle[1])))
+    pixels = 8 * int(np.ceil(((high - low).max() + 2 * radius + 2) / 8))
+    pixels = int(next_fast_len(pixels, real=True) or pixels)
+    start = (low + high) / 2 - (pixels - 1 / per_pixel) / 2
+    return Canvas(per_pixel, pixels * per_pixel, frames.reshape(-1, 2, 2), start, frame.ravel(), axes)
 
 
-def _fast(size: float) -> int:
-    return int(next_fast_len(int(np.ceil(size / 2)), real=True) or 1) * 2
+def axes_of(linear: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The signed permutation of axes that comes nearest to a 2 x 2 matrix."""
+    (a, b), (c, d) = np.sign(linear).astype(np.int64)
+    if abs(linear[0, 0] * linear[1, 1]) >= abs(linear[0, 1] * linear[1, 0]):
+        return np.array([[a, 0], [0, d]])
+    return np.array([[0, b], [c, 0]])
+
+
+def turned(image: torch.Tensor, axes: NDArray[np.int64]) -> torch.Tensor:
+    """An image in axes q, seen in axes p = axes q: turned and mirrored."""
+    image = image if axes[0, 0] else image.transpose(-1, -2)
+    against = [axis for axis, sign in ((-2, axes[1].sum()), (-1, axes[0].sum())) if sign < 0]
+    return image.flip(against) if against else image
 
 
 @lru_cache(maxsize=16)
@@ -85,5 +111,5 @@ def _extent(psfs: Psfs) -> tuple[float, float]:
     along = np.maximum(np.abs(frequency)[:, None], np.abs(frequency))
     light = np.abs(images).max(axis=0)
     y, x = np.nonzero(light > _PSF_EDGE * light.max())
-    radius = (np.hypot(x - size // 2, y - size // 2).max() + 3) / oversampling
-    return float(along[passed > _BAND_EDGE * passed[0, 0]].max()), float(radius)
+    radius = np.abs([x - size // 2, y - size // 2]).max() + 3
+    return float(along[passed > _BAND_EDGE * passed[0, 0]].max()), float(radius / oversampling)

@@ -1,14 +1,13 @@
-"""The batched renderer: all profiles on one canvas of the sky, which every exposure reads with its own PSF.
+"""The batched renderer: all profiles on a canvas, which every exposure sees through its own PSF.
 
 A profile's transform is known from a table (`sersic`), so that it is drawn, blurred by a Gaussian
-narrower than any PSF, by one small inverse FFT (`stamps`), once for all exposures. The stamps add up
-on a fine periodic canvas of the sky, one for each band. An exposure multiplies the spectrum of its canvas
-by the transforms of PSF and pixel, and divides it by that Gaussian. If its pixels lie along the
-axes of the sky, in any of the eight ways, the product is folded to the frequencies of the pixels; if
-not, it is read between the cells (`resampling`).
+narrower than any PSF, by one small inverse FFT (`stamps`). The stamps of a band add up on a fine periodic
+canvas. An exposure multiplies the spectrum of its canvas by the transforms of PSF and pixel over that of
+the Gaussian (`response`), shifts it by its dither, and folds it to the frequencies of its pixels, aliases
+and all. Exposures that share a frame, up to turns and mirrors of the axes, share the canvas of a band: then
+the cost of an exposure does not depend on how many profiles it shows (`canvas`).
 
-So the cost of an exposure does not depend on how many profiles it shows. Everything is torch: on any
-device, and differentiable in positions, sizes, shapes, indices, fluxes and PSFs.
+Everything is torch: on any device, and differentiable in positions, sizes, shapes, indices, fluxes and PSFs.
 """
 
 from __future__ import annotations
@@ -18,11 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from ..profiles import Profiles
-from .canvas import Canvas, plan
+from .canvas import Canvas, plan, turned
 from .inputs import check
 from .psfs import Psfs
-from .resampling import read_at
-from .response import axes_of, responses, turned
+from .response import responses
 from .stamps import add_stamps, stamp_cells
 
 __all__ = ["draw", "render"]
@@ -88,83 +86,73 @@ def draw(
     images = torch.tensor(psf) if isinstance(psf, np.ndarray) else psf
     psfs = Psfs.of(images.to(device, dtype), psf_oversampling)
     canvas = plan(psfs, wcs, shape)
-    # Exposures in which every profile has the same flux share a canvas.
-    seen: dict[bytes, int] = {}
+    # Exposures of a frame in which every profile has the same flux share a sheet.
     rows = amount.detach().cpu().numpy()
-    band = [seen.setdefault(row.tobytes(), len(seen)) for row in rows]
-    first = [band.index(b) for b in range(len(seen))]
-    pixel = canvas.step * canvas.per_pixel
-    faintest = None
+    keys = [(int(f), row.tobytes()) for f, row in zip(canvas.frame, rows, strict=True)]
+    sheets = sorted(
+        {key: n for n, key in reversed(list(enumerate(keys)))}.items(), key=lambda item: item[0][0]
+    )
+    number = {key: k for k, (key, _) in enumerate(sheets)}
+    pixel = canvas.pixel_arcsec
+    noise = None
     if sigma is not None:
         with np.errstate(divide="ignore"):
-            faintest = (np.asarray(sigma, dtype=float)[:, None] / pixel**2 / rows).min(axis=0)
+            noise = (np.asarray(sigma, dtype=float)[:, None] / pixel**2 / rows).min(axis=0)
     cells = stamp_cells(
         profiles,
-        step=canvas.step,
-        psf_peak=float(psfs.images.max()) * (psf_oversampling / pixel) ** 2,
-        faintest=faintest,
+        cell_arcsec=pixel / canvas.per_pixel,
+        across=canvas.size,
+        psf_peak=float(psfs.images.detach().max()) * (psf_oversampling / pixel) ** 2,
+        noise=noise,
     )
-    spectra = torch.fft.rfft2(add_stamps(profiles, amount[first], canvas=canvas, cells=cells))
-    exposures = []
-    for affine, b, factor in zip(wcs, band, responses(psfs, wcs[:, :, :2], canvas), strict=True):
-        axes = axes_of(affine[:, :2])
-        if axes is None:
-            exposures.append(_read(spectra[b] * factor, canvas, affine, shape))
-        else:
-            exposures.append(_folded(spectra[b] * factor, canvas, axes, affine, shape))
-    return torch.stack(exposures)
+    light = add_stamps(
+        profiles,
+        amount[[n for _, n in sheets]],
+        np.array([frame for (frame, _), _ in sheets]),
+        canvas=canvas,
+        cells=cells,
+    )
+    spectra = torch.fft.rfft2(light)
+    seen = zip(keys, responses(psfs, canvas), _waves(canvas, wcs, shape, spectra), strict=True)
+    return torch.stack(
+        [
+            _exposure(spectra[number[key]] * response, waves, canvas.per_pixel, axes, shape)
+            for axes, (key, response, waves) in zip(canvas.axes, seen, strict=True)
+        ]
+    )
 
 
-def _folded(
+def _waves(
+    canvas: Canvas, wcs: NDArray[np.float64], shape: tuple[int, int], like: torch.Tensor
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """What shifts the canvas of each exposure so that its pixels lie on cells, from the first one on."""
+    last = np.array([shape[1] - 1, shape[0] - 1])
+    corner = np.where(canvas.axes.sum(axis=2) > 0, 0, last) - wcs[:, :, 2]
+    place = np.einsum("eij,ei->ej", canvas.axes, corner) - canvas.start[canvas.frame]
+    turns = 2j * np.pi * canvas.per_pixel * place[:, :, None]
+    x, y = (
+        torch.from_numpy(np.exp(turns[:, axis] * frequency(canvas.size))).to(like)
+        for axis, frequency in ((0, np.fft.rfftfreq), (1, np.fft.fftfreq))
+    )
+    return list(zip(x, y[:, :, None], strict=True))
+
+
+def _exposure(
     spectrum: torch.Tensor,
-    canvas: Canvas,
+    waves: tuple[torch.Tensor, torch.Tensor],
+    per_pixel: int,
     axes: NDArray[np.int64],
-    affine: NDArray[np.float64],
     shape: tuple[int, int],
 ) -> torch.Tensor:
-    """An image whose pixels lie along the axes of the sky, aliases and all."""
-    m, size = canvas.per_pixel, canvas.size
-    n = size // m
-    # The pixel that lies furthest down both axes of the sky is the first of the image on the sky.
-    last = np.array([shape[1] - 1, shape[0] - 1])
-    corner = np.where(axes.sum(axis=1) > 0, 0, last)
-    place = np.linalg.solve(affine[:, :2], corner - affine[:, 2])
-    cells = (place - canvas.origin) / canvas.step
-    wave_x, wave_y = (
-        torch.from_numpy(np.exp(2j * np.pi * frequency * at)).to(spectrum)
-        for frequency, at in zip((np.fft.rfftfreq(size), np.fft.fftfreq(size)), cells, strict=True)
-    )
+    """The pixels of one exposure, from the spectrum of its canvas."""
+    wave_x, wave_y = waves
+    n = len(spectrum) // per_pixel
     # Sums over the aliases of the rows leave their pixels; of a row's cells, those at pixels are taken.
-    across, down = np.abs(axes.T) @ (last + 1)
-    rows = spectrum[:n] * wave_y[:n, None]
-    for alias in range(1, m):
-        part = slice(alias * n, (alias + 1) * n)
-        rows = torch.addcmul(rows, spectrum[part], wave_y[part, None])
+    rows = spectrum[:n] * wave_y[:n]
+    for alias in range(n, len(spectrum), n):
+        rows = torch.addcmul(rows, spectrum[alias : alias + n], wave_y[alias : alias + n])
+    across, down = np.abs(axes.T) @ shape[::-1]
     rows = torch.fft.ifft(rows, dim=0)[:down] * wave_x
-    image = torch.fft.irfft(rows, n=size, dim=1)[:, : across * m : m] * m
-    return turned(image, axes)
-
-
-def _read(
-    spectrum: torch.Tensor, canvas: Canvas, affine: NDArray[np.float64], shape: tuple[int, int]
-) -> torch.Tensor:
-    """An image whose pixels lie anyhow."""
-    size, fine = canvas.size, canvas.reading_size
-    half = size // 2
-    padded = spectrum
-    if fine > size:
-        padded = spectrum.new_zeros(fine, fine // 2 + 1)
-        padded[:half, : half + 1] = spectrum[:half]
-        padded[half - size :, : half + 1] = spectrum[half:]
-    image = torch.fft.irfft2(padded, s=(fine, fine))
-    # From pixels to cells of the finer grid.
-    scale = fine / size / canvas.step
-    to_cells = np.linalg.inv(affine[:, :2]) * scale
-    start = -to_cells @ affine[:, 2] - np.multiply(canvas.origin, scale)
-    column, row = (torch.arange(k, dtype=torch.float64, device=spectrum.device) for k in shape[::-1])
-    x, y = (
-        (a * column + (b * row + c)[:, None]).reshape(-1) for (a, b), c in zip(to_cells, start, strict=True)
-    )
-    # The values are those of a cell of the canvas, and a pixel holds so many of them.
-    cells = 1 / abs(np.linalg.det(affine[:, :2])) / canvas.step**2
-    return read_at(image, x, y).view(shape) * (cells * (fine / size) ** 2)
+    image = torch.fft.irfft(rows, n=len(spectrum), dim=1)[:, : across * per_pixel : per_pixel]
+    # Light per cell, to light per pixel; the sum over rows was its share of that already.
+    return turned(image * per_pixel, axes)

@@ -17,7 +17,7 @@ from scipy import fft
 from scipy.interpolate import CubicSpline
 from scipy.special import gamma, gammaincinv
 
-__all__ = ["MAX_N", "MIN_N", "profile_tables", "radius_of", "transform"]
+__all__ = ["MAX_N", "MIN_N", "brightness", "profile_tables", "radius_of", "transform"]
 
 MIN_N, MAX_N = 0.3, 6.2
 """Sersic indices between which the table is good: GalSim's own range."""
@@ -62,24 +62,39 @@ def profile_tables(sersic_n: torch.Tensor) -> torch.Tensor:
     return sum(weights[j, :, None] * table[:, first + j] for j in range(4))  # type: ignore[return-value]
 
 
-def transform(tables: torch.Tensor, x_squared: torch.Tensor) -> torch.Tensor:
-    """T at (k r)², for each profile.
+def transform(tables: torch.Tensor, profile: torch.Tensor, x_squared: torch.Tensor) -> torch.Tensor:
+    """T at (k r)².
 
     Arguments:
         tables: (4, s, pieces) from `profile_tables`.
-        x_squared: (s, ...) squares of k times the half-light radius.
+        profile: (k) which of the s profiles is meant.
+        x_squared: (k, ...) squares of k times the half-light radius.
 
     Returns:
-        (s, ...) between 1 at zero and 0.
+        (k, ...) between 1 at zero and 0.
     """
     place = (0.5 * torch.log(x_squared + _X0**2) - _U_MIN) * _PER_U
     place = place.clamp(0, _PIECES - 1e-3)
     whole = place.detach().to(torch.int32)
     t = place - whole
-    rows = torch.arange(len(whole), dtype=torch.int32, device=whole.device) * _PIECES
+    rows = profile.to(torch.int32) * _PIECES
     index = (whole + rows.reshape(-1, *[1] * (whole.ndim - 1))).reshape(-1)
     c0, c1, c2, c3 = (c.reshape(-1).index_select(0, index).view_as(t) for c in tables)
     return c0 + t * (c1 + t * (c2 + t * c3))
+
+
+def brightness(sersic_n: torch.Tensor, x_squared: torch.Tensor) -> torch.Tensor:
+    """Surface brightness of a round profile of unit flux, per square half-light radius.
+
+    Arguments:
+        sersic_n: indices, to be broadcast with the radii.
+        x_squared: squares of radii, in half-light radii.
+    """
+    # Ciotti & Bertin (1999, A&A 352, 447), equation 18: to 1e-6 from n = 0.5 on.
+    n = sersic_n
+    b = 2 * n - 1 / 3 + 4 / (405 * n) + 46 / (25515 * n**2) + 131 / (1148175 * n**3)
+    log_central = 2 * n * torch.log(b) - np.log(2 * np.pi) - torch.log(n) - torch.lgamma(2 * n)
+    return torch.exp(log_central - b * x_squared ** (0.5 / n))
 
 
 def radius_of(sersic_n: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:

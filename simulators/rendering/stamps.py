@@ -1,22 +1,23 @@
-"""Profiles as small images on the cells of a canvas, all of a size at once.
+"""Profiles as small images on the cells of a canvas, many at a time.
 
 A stamp holds one profile of unit flux, blurred by the Gaussian of the canvas. It ends where the profile
-has become too faint to matter, and is as fine as the canvas; what a periodic stamp folds back in at
-its edges is as faint.
+has become too faint to matter. A periodic stamp folds back in what lies beyond: faint and smooth, but a
+thousandth of the flux where wings are wide, so that its value in the middle is taken off everywhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import gammainc, gammaincinv
+from scipy.special import gammainc, gammainccinv, gammaincinv
 
 from ..profiles import Profiles
 from .canvas import BLUR_CELLS, Canvas
-from .sersic import profile_tables, radius_of, transform
+from .sersic import brightness, profile_tables, radius_of, transform
 
 __all__ = ["add_stamps", "stamp_cells"]
 
@@ -24,66 +25,34 @@ __all__ = ["add_stamps", "stamp_cells"]
 # noise, whichever comes first.
 _EDGE_OF_PEAK = 1e-5
 _EDGE_OF_NOISE = 0.01
+# Without noise no more than this share of the flux is left out, as far as the canvas reaches.
+_FLUX_LOST = 5e-5
 # The blur reaches this many of its own sigma.
 _BLUR_REACH = 5.0
 _SIZES = np.array([24, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 480, 640, 800, 960, 1280, 1920])
-# Frequencies of the stamps that are worked on together: they stay in the cache.
-_TOGETHER = 1 << 16
-
-
-def add_stamps(
-    profiles: Profiles, flux: torch.Tensor, *, canvas: Canvas, cells: NDArray[np.int64]
-) -> torch.Tensor:
-    """The light of all profiles on the cells of a canvas, in each band.
-
-    Arguments:
-        profiles: (n) arrays or tensors.
-        flux: (band, n) nJy.
-        canvas: where its cells lie.
-        cells: (n) along a side of the stamp of each profile, from `stamp_cells`.
-
-    Returns:
-        (band, size, size) nJy per cell, of the type and on the device of `flux`.
-    """
-    sky = flux.new_zeros(len(flux), canvas.size, canvas.size)
-    x, y = (
-        (torch.as_tensor(place).to(flux.device, torch.float64) - start) / canvas.step
-        for place, start in zip((profiles.x, profiles.y), canvas.origin, strict=True)
-    )
-    corner_x, corner_y = (place.detach().round().long().cpu().numpy() - cells // 2 for place in (x, y))
-    seen = (
-        np.asarray((flux.detach() > 0).any(dim=0).cpu())
-        & (corner_x + cells > 0)
-        & (corner_x < canvas.size)
-        & (corner_y + cells > 0)
-        & (corner_y < canvas.size)
-    )
-    for size, some in _alike(cells, np.flatnonzero(seen)):
-        index = torch.from_numpy(some).to(flux.device)
-        stamps = _stamps(profiles, index, x, y, size, canvas.step, flux)
-        for k, n in enumerate(some):
-            (to_x, from_x), (to_y, from_y) = (
-                _overlap(int(corner[n]), size, canvas.size) for corner in (corner_x, corner_y)
-            )
-            sky[:, to_y, to_x] += flux[:, n, None, None] * stamps[k, from_y, from_x]
-    return sky
+# Frequencies of the stamps that are worked on together: more need more memory, fewer more calls.
+_TOGETHER = 1 << 18
+# Rings of periodic stamps whose light is told from a stamp's own.
+_PERIODS = 3
 
 
 def stamp_cells(
     profiles: Profiles,
     *,
-    step: float,
+    cell_arcsec: float,
+    across: int,
     psf_peak: float,
-    faintest: NDArray[np.float64] | None,
+    noise: NDArray[np.float64] | None,
 ) -> NDArray[np.int64]:
     """Cells along a side of the stamp of each profile.
 
     Arguments:
-        profiles: (n).
-        step: width of a cell, arcsec.
+        profiles: (n) arrays or tensors.
+        cell_arcsec: width of a cell.
+        across: cells along a side of the canvas.
         psf_peak: highest surface brightness of a point of unit flux, per square arcsec.
-        faintest: (n) surface brightness, for unit flux and per square arcsec, that is one sigma of the
-            noise; None for no noise.
+        noise: (n) sigma of a pixel's noise as a surface brightness, where the profile has unit flux,
+            per square arcsec; None for no noise.
     """
     size, n, e1, e2 = (
         np.asarray(v.detach().cpu() if isinstance(v, torch.Tensor) else v, dtype=float)
@@ -91,67 +60,166 @@ def stamp_cells(
     )
     extended = size > 0
     r, n = np.where(extended, size, 1.0), np.where(extended, n, 1.0)
-    # The peak of the image: no higher than the mean over the area that a PSF of that peak covers.
+    # The peak of the image is about the mean over the area that a PSF of that peak covers.
     reach = 1 / np.sqrt(np.pi * psf_peak)
     within = gammainc(2 * n, gammaincinv(2 * n, 0.5) * (reach / r) ** (1 / n))
     edge = _EDGE_OF_PEAK * 0.5 * within * psf_peak
-    if faintest is not None:
-        edge = np.maximum(edge, _EDGE_OF_NOISE * faintest)
+    if noise is not None:
+        edge = np.maximum(edge, _EDGE_OF_NOISE * noise)
+    radius = radius_of(n, edge * r**2)
+    if noise is None:
+        whole = (gammainccinv(2 * n, _FLUX_LOST) / gammaincinv(2 * n, 0.5)) ** n
+        radius = np.maximum(radius, np.minimum(whole, across * cell_arcsec / r))
     e = np.hypot(e1, e2)
-    radius = np.where(extended, r * radius_of(n, edge * r**2) * np.sqrt((1 + e) / (1 - e)), 0.0)
-    wanted = 2 * (radius / step + _BLUR_REACH * BLUR_CELLS + 1)
+    radius = np.where(extended, r * radius * np.sqrt((1 + e) / (1 - e)), 0.0)
+    wanted = 2 * (radius / cell_arcsec + _BLUR_REACH * BLUR_CELLS + 1)
     return _SIZES[np.minimum(np.searchsorted(_SIZES, wanted), len(_SIZES) - 1)]
 
 
-def _alike(cells: NDArray[np.int64], chosen: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    for size in np.unique(cells[chosen]):
-        same = chosen[cells[chosen] == size]
+def add_stamps(
+    profiles: Profiles,
+    flux: torch.Tensor,
+    sheet: NDArray[np.int64],
+    *,
+    canvas: Canvas,
+    cells: NDArray[np.int64],
+) -> torch.Tensor:
+    """The light of all profiles on sheets of a canvas.
+
+    Arguments:
+        profiles: (n) arrays or tensors.
+        flux: (sheet, n) nJy.
+        sheet: (sheet) frame of each; those of a frame follow each other.
+        canvas: where the cells of its frames lie.
+        cells: (n) along a side of the stamp of each profile, from `stamp_cells`.
+
+    Returns:
+        (sheet, size, size) nJy per cell, of the type and on the device of `flux`.
+    """
+    sky = flux.new_zeros(len(flux), canvas.size, canvas.size)
+    x, y = (torch.as_tensor(v).to(flux.device, torch.float64) for v in (profiles.x, profiles.y))
+    linear, start = (torch.from_numpy(v).to(flux.device) for v in (canvas.linear, canvas.start))
+    # (frame, n) in cells.
+    place = tuple(
+        (linear[:, k, 0, None] * x + linear[:, k, 1, None] * y - start[:, k, None]) * canvas.per_pixel
+        for k in (0, 1)
+    )
+    corner = [p.detach().round().long().cpu().numpy() - cells // 2 for p in place]
+    shapes = _shapes(profiles, canvas, flux)
+    shines = (flux.detach() > 0).cpu().numpy()
+    # By frame: which sheets are its own, and what shines there.
+    first = np.searchsorted(sheet, np.arange(len(canvas.linear)))
+    last = np.searchsorted(sheet, np.arange(len(canvas.linear)), side="right")
+    seen = np.stack([shines[a:b].any(axis=0) for a, b in zip(first, last, strict=True)])
+    for c in corner:
+        seen &= (c + cells > 0) & (c < canvas.size)
+    alone = len(sheet) == len(first)  # every frame has one sheet
+    for size, frame, n in _batches(cells, seen):
+        stamps = _stamps(size, frame, n, place, shapes)
+        if alone:
+            stamps = stamps * flux[first[frame], n][:, None, None]
+        # What part of each stamp lies on the canvas, and where.
+        at = np.stack([c[frame, n] for c in corner])
+        low, high = np.maximum(at, 0), np.minimum(at + size, canvas.size)
+        bounds = np.concatenate([low, high, low - at, high - at]).T.tolist()
+        for k, (x0, y0, x1, y1, from_x, from_y, to_x, to_y) in enumerate(bounds):
+            stamp, f = stamps[k, from_y:to_y, from_x:to_x], frame[k]
+            if alone:
+                sky[first[f], y0:y1, x0:x1] += stamp
+            else:
+                own = slice(first[f], last[f])
+                sky[own, y0:y1, x0:x1] += flux[own, n[k], None, None] * stamp
+    return sky
+
+
+def _batches(
+    cells: NDArray[np.int64], seen: NDArray[np.bool_]
+) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int64]]]:
+    """Frames and profiles whose stamps are of a size, a few at a time."""
+    for size in np.unique(cells):
+        frame, n = np.nonzero(seen & (cells == size))
         batch = max(1, _TOGETHER // (size * (size // 2 + 1)))
-        for start in range(0, len(same), batch):
-            yield int(size), same[start : start + batch]
+        for start in range(0, len(n), batch):
+            some = slice(start, start + batch)
+            yield int(size), frame[some], n[some]
+
+
+@dataclass(frozen=True)
+class _Shapes:
+    """Shapes of the profiles in the cells of each frame.
+
+    Attributes:
+        forms: (3, frame, n) what gives (k r)² = xx kx² + yy ky² + xy kx ky, k in radians per cell.
+        index: (n) Sersic indices, 1 for points.
+        tables: of the profiles' transforms.
+    """
+
+    forms: torch.Tensor
+    index: torch.Tensor
+    tables: torch.Tensor
+
+
+def _shapes(profiles: Profiles, canvas: Canvas, like: torch.Tensor) -> _Shapes:
+    r, n, e1, e2 = (
+        torch.as_tensor(v).to(like)
+        for v in (profiles.half_light_arcsec, profiles.sersic_n, profiles.e1, profiles.e2)
+    )
+    # |S k|² of the shear S = (1 − |e|²)^(−1/2) [[1 + e1, e2], [e2, 1 − e1]] and k on the sky.
+    scale = (r * canvas.per_pixel) ** 2 / (1 - e1**2 - e2**2)
+    xx, yy, xy = scale * ((1 + e1) ** 2 + e2**2), scale * ((1 - e1) ** 2 + e2**2), 2 * scale * e2
+    # A wave k of the cells is linear.T k on the sky.
+    a, b, c, d = torch.from_numpy(canvas.linear.reshape(-1, 4).T[:, :, None]).to(like)
+    form = (
+        a * a * xx + 2 * a * b * xy + b * b * yy,
+        c * c * xx + 2 * c * d * xy + d * d * yy,
+        2 * (a * c * xx + (a * d + b * c) * xy + b * d * yy),
+    )
+    index = torch.where(r > 0, n, torch.ones_like(n))
+    return _Shapes(torch.stack(form), index, profile_tables(index))
 
 
 def _stamps(
-    profiles: Profiles,
-    index: torch.Tensor,
-    x: torch.Tensor,
-    y: torch.Tensor,
     size: int,
-    step: float,
-    like: torch.Tensor,
+    frame: NDArray[np.int64],
+    n: NDArray[np.int64],
+    place: tuple[torch.Tensor, ...],
+    shapes: _Shapes,
 ) -> torch.Tensor:
-    """(s, size, size) of unit flux; the centre of a profile lies within half a cell of cell size // 2."""
-
-    def chosen(values) -> torch.Tensor:
-        return torch.as_tensor(values).to(like)[index]
-
-    r, n, e1, e2 = (
-        chosen(v) for v in (profiles.half_light_arcsec, profiles.sersic_n, profiles.e1, profiles.e2)
+    """(k, size, size) of unit flux; the centre of a profile lies within half a cell of cell size // 2."""
+    forms = shapes.forms
+    k_x, k_y = (
+        2 * np.pi * frequency(size, dtype=torch.float64, device=forms.device)
+        for frequency in (torch.fft.rfftfreq, torch.fft.fftfreq)
     )
-    k_x = 2 * np.pi * torch.fft.rfftfreq(size, dtype=torch.float64, device=like.device)
-    k_y = 2 * np.pi * torch.fft.fftfreq(size, dtype=torch.float64, device=like.device)
-    along = []
-    for k, place in ((k_x, x[index]), (k_y, y[index])):
+    waves = []
+    for k, p in ((k_x, place[0][frame, n]), (k_y, place[1][frame, n])):
         # To its place, through half the stamp, under the blur.
-        phase = -k * ((place - place.detach().round())[:, None] + size // 2)
-        wave = torch.complex(torch.cos(phase), torch.sin(phase)) * torch.exp(-0.5 * (BLUR_CELLS * k) ** 2)
-        along.append(wave.to(torch.complex64 if like.dtype == torch.float32 else torch.complex128))
-    shift = along[1][:, :, None] * along[0][:, None, :]
-    extended = bool((r > 0).any())
-    if not extended:
+        phase = -k * ((p - p.detach().round())[:, None] + size // 2)
+        waves.append(torch.polar(torch.exp(-0.5 * (BLUR_CELLS * k) ** 2).expand_as(phase), phase))
+    kind = torch.complex64 if forms.dtype == torch.float32 else torch.complex128
+    wave_x, wave_y = (wave.to(kind) for wave in waves)
+    shift = wave_y[:, :, None] * wave_x[:, None, :]
+    xx, yy, xy = forms[:, frame, n]
+    if not bool((xx > 0).any()):  # points
         return torch.fft.irfft2(shift, s=(size, size))
-    # |S k|² of the shear S = (1 − |e|²)^(−1/2) [[1 + e1, e2], [e2, 1 − e1]], in half-light radii.
-    scale = (r / step) ** 2 / (1 - e1**2 - e2**2)
-    xx, yy = scale * ((1 + e1) ** 2 + e2**2), scale * ((1 - e1) ** 2 + e2**2)
-    xy = 4 * scale * e2
-    k_x, k_y = k_x.to(like), k_y.to(like)
-    x_squared = (xx[:, None] * k_x**2)[:, None, :] + (yy[:, None] * k_y**2)[:, :, None]
-    x_squared = x_squared + (xy[:, None] * k_y)[:, :, None] * k_x
-    tables = profile_tables(torch.where(r > 0, n, torch.ones_like(n)))
-    return torch.fft.irfft2(transform(tables, x_squared.clamp(min=0)) * shift, s=(size, size))
+    k_x, k_y = k_x.to(forms), k_y.to(forms)
+    squared = (xx[:, None] * k_x**2)[:, None, :] + (yy[:, None] * k_y**2)[:, :, None]
+    squared = squared + (xy[:, None] * k_y)[:, :, None] * k_x
+    waves_of_profiles = transform(shapes.tables, torch.from_numpy(n).to(forms.device), squared.clamp(min=0))
+    stamps = torch.fft.irfft2(waves_of_profiles * shift, s=(size, size))
+    return stamps - _folded_back(size, forms[:, frame, n], shapes.index[n])[:, None, None]
 
 
-def _overlap(corner: int, size: int, whole: int) -> tuple[slice, slice]:
-    """Where a stamp lies on the canvas, and which part of it does."""
-    low, high = max(corner, 0), min(corner + size, whole)
-    return slice(low, high), slice(low - corner, high - corner)
+def _folded_back(size: int, form: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """(k,) light per cell in the middle of periodic stamps that belongs to the stamps around them."""
+    xx, yy, xy = form
+    # The form of (x / r)² is the inverse of that of (k r)².
+    area = xx * yy - xy**2 / 4
+    j = torch.arange(-_PERIODS, _PERIODS + 1, device=form.device).to(form)
+    x, y = (v.reshape(-1) * size for v in torch.meshgrid(j, j, indexing="xy"))
+    x, y = (torch.cat([v[: len(v) // 2], v[len(v) // 2 + 1 :]]) for v in (x, y))
+    safe = area > 0
+    area = torch.where(safe, area, torch.ones_like(area))
+    squared = (yy[:, None] * x**2 + xx[:, None] * y**2 - xy[:, None] * x * y) / area[:, None]
+    around = brightness(index[:, None], squared.clamp(min=1e-6)).sum(dim=1) / area.sqrt()
+    return torch.where(safe, around, torch.zeros_like(around))
