@@ -42,8 +42,8 @@ __all__ = [
 ]
 
 NAME = "sky"
-VERSION = "0.2"
-_LOCKED = ("numpy", "scipy", "galsim", "astropy", "speclite", "zarr", "numcodecs")
+VERSION = "0.3"
+_LOCKED = ("numpy", "scipy", "torch", "galsim", "astropy", "speclite", "zarr", "numcodecs")
 
 
 class DatasetError(Exception):

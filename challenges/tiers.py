@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..simulators.realism import SURVEY
 from ..simulators.scenes import Content
 from ..simulators.sky import Sky
 
@@ -21,7 +22,7 @@ class Tier:
     """One size of a dataset.
 
     Attributes:
-        name: ``tiny``, ``small`` or ``full``.
+        name: ``tiny``, ``small`` or ``full``, or one of these with ``-survey``.
         description: what it is for.
         sky: what each split holds.
         scenes_per_shard: scenes that one task makes and one file holds; whole fields.
@@ -45,8 +46,15 @@ _SMALL = {"u": 3, "g": 4, "r": 7, "i": 7, "z": 5, "y": 4, "VIS": 4, "Y": 4, "J":
 # Clustered galaxies to i = 27.5, and the stars of a high Galactic latitude, where both surveys look.
 _CONTENT = Content(latitude_deg=60.0)
 
+# The same exposures with everything that real ones suffer, bright stars too.
+_SURVEY = {"content": Content(latitude_deg=60.0, bright_stars=True), "realism": SURVEY}
+
 TIERS = {
     "tiny": Tier("tiny", "seconds: tests and the demo", Sky(4, 4, _TINY, content=_CONTENT), 4),
+    "tiny-survey": Tier("tiny-survey", "tiny, spoiled as real exposures are", Sky(4, 4, _TINY, **_SURVEY), 4),
     "small": Tier("small", "a laptop, some hours", Sky(200, 50, _SMALL, content=_CONTENT), 50),
+    "small-survey": Tier(
+        "small-survey", "small, spoiled as real exposures are", Sky(200, 50, _SMALL, **_SURVEY), 50
+    ),
     "full": Tier("full", "a cluster", Sky(20_000, 50, _TEN_YEARS, condensed=1, content=_CONTENT), 50),
 }

@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from scipy import fft, ndimage
 
-from .exposures import Exposures, Observation
+from .exposures import Exposures
+from .observations import Observation
 from .optics import pixel_response
 from .surveys import BANDS
 

@@ -19,8 +19,9 @@ from scipy.spatial import KDTree
 
 from .blending import TEN_YEAR_FWHM_EFF_ARCSEC
 from .detection_image import DetectionImage, add_images, detection_image
-from .exposures import Exposures, Observation
+from .exposures import Exposures
 from .layout import Column, Table
+from .observations import Observation
 from .peaks import find_peaks
 from .randomness import generator
 from .sources import Sources

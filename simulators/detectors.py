@@ -15,7 +15,7 @@ from .cadence import Visit, background_variance_e2, sky_electrons
 from .optics import effective_pixels
 from .surveys import BANDS, SURVEYS, electron_flux
 
-__all__ = ["CLIPPED", "SATURATED", "Background", "add_noise", "background", "saturated"]
+__all__ = ["CLIPPED", "SATURATED", "Background", "add_noise", "background", "dimmed", "saturated"]
 
 SATURATED = 1  # mask bit: more electrons than the full well
 CLIPPED = 2  # mask bit: outside the range that the store's integers hold
@@ -67,16 +67,39 @@ def background(visit: Visit, psf: np.ndarray) -> Background:
     return Background((total - read) * electron**2, read * electron**2, electron, full_well * electron)
 
 
-def add_noise(light: np.ndarray, noise: Background, normals: np.ndarray) -> np.ndarray:
+def dimmed(noise: Background, throughput: float) -> Background:
+    """The noise of a pixel that gets less light, after its flat field has made up for it.
+
+    Sky and source give fewer electrons, of which each is worth more; read noise is scaled up whole.
+
+    Arguments:
+        noise: where the telescope lets all light through.
+        throughput: 0 to 1, the part that gets through.
+    """
+    return Background(
+        sky_variance=noise.sky_variance / throughput,
+        read_variance=noise.read_variance / throughput**2,
+        electron=noise.electron / throughput,
+        full_well=noise.full_well / throughput,
+    )
+
+
+def add_noise(
+    light: np.ndarray, noise: Background, normals: np.ndarray, read_normals: np.ndarray | None = None
+) -> np.ndarray:
     """Noisy, sky-subtracted pixels: Gaussian noise of sky, read-out and the light itself.
 
     Arguments:
         light: (y, x) noiseless nJy per pixel.
         noise: of an empty pixel.
         normals: (y, x) unit normals; the same ones under +g and −g make a matched pair.
+        read_normals: (y, x) those of the read-out, where it is drawn apart: photons of neighbouring pixels
+            may be correlated, read-outs are not.
     """
-    variance = noise.sky_variance + noise.read_variance + np.maximum(light, 0) * noise.electron
-    return light + np.sqrt(variance) * normals
+    photons = noise.sky_variance + np.maximum(light, 0) * noise.electron
+    if read_normals is None:
+        return light + np.sqrt(photons + noise.read_variance) * normals
+    return light + np.sqrt(photons) * normals + np.sqrt(noise.read_variance) * read_normals
 
 
 def saturated(observed: np.ndarray, noise: Background) -> np.ndarray:

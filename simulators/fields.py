@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 
 from .cadence import sample_visits
 from .detections import detection_rows
-from .exposures import Exposures, Observation, expose, prepare
+from .exposures import Exposures, expose
+from .observations import Observation, prepare
 from .randomness import generator
-from .scenes import draw_scene
+from .realism import CLEAN
+from .scenes import MARGIN_ARCSEC, draw_scene
 from .sky import Sky, field_shear
-from .sky_layout import encoded, exposure_rows, source_rows, visit_arrays
+from .sky_layout import calibration_arrays, encoded, exposure_rows, source_rows, visit_arrays
 from .sources import Sources, rotated_90, sheared
 from .stream import Shard
 from .surveys import BANDS
@@ -35,14 +37,18 @@ def observe(sky: Sky, secret: bytes, split: int, number: int) -> dict[str, Obser
     """The visits of a field and what they share, by name of the survey."""
     condensed = {b: sky.condensed if BANDS[b].survey == "LSST" else 1 for b in sky.visits}
     visits = sample_visits(generator(secret, "visits", split, number), sky.visits, condensed=condensed)
-    return prepare(secret, split, number, visits, chromatic=sky.chromatic)
+    return prepare(secret, split, number, visits, chromatic=sky.chromatic, realism=sky.realism)
 
 
 def draw_sources(sky: Sky, secret: bytes, split: int, scene: int) -> Sources:
     """The sources of one scene, by its number in the split, before shear."""
     turned = sky.partners and scene % 2 == 1
     rng = generator(secret, "galaxies", split, scene - turned)
-    sources = draw_scene(rng, sky.content, width_arcsec=sky.width_arcsec)
+    # An exposure that lies askew sees the sky beyond the corners.
+    beyond = (np.sqrt(2) - 1) / 2 * sky.width_arcsec if sky.realism.rotation else 0.0
+    sources = draw_scene(
+        rng, sky.content, width_arcsec=sky.width_arcsec, margin_arcsec=MARGIN_ARCSEC + beyond
+    )
     return rotated_90(sources) if turned else sources
 
 
@@ -75,6 +81,7 @@ def simulate_field(
     n = sky.scenes_per_field
     first = number * n
     images: dict[str, list[np.ndarray]] = {}
+    spoiled: dict[str, list[np.ndarray]] = {}
     tables: tuple[Rows, Rows] = ({}, {})
     for scene in range(first, first + n):
         sources, shears = _lensed(sky, draw_sources(sky, secret, split, scene), g)
@@ -85,6 +92,7 @@ def simulate_field(
                 width_arcsec=sky.width_arcsec,
                 secret=secret,
                 indices=(split, number, scene),
+                realism=sky.realism,
                 drawn_by=sky.renderer,
             )
             for name, observation in observations.items()
@@ -92,6 +100,10 @@ def simulate_field(
         for name, observation in observations.items():
             for path, values in encoded(taken[name], observation, dither_key, scene).items():
                 images.setdefault(f"{observation.survey.group}/{path}", []).append(values)
+            if sky.realism != CLEAN:
+                for path in ("artefacts", "residual"):
+                    values = getattr(taken[name], path)
+                    spoiled.setdefault(f"{observation.survey.group}/{path}", []).append(values)
         if truth:
             _add_rows(tables, sky, secret, split, scene, sources, shears, taken, observations)
     arrays = {path: np.stack(values) for path, values in images.items()}
@@ -104,7 +116,10 @@ def simulate_field(
         "fields/id": arrays["fields/id"],
         "fields/g1": np.array([g.real]),
         "fields/g2": np.array([g.imag]),
-    }
+    } | {path: np.stack(values) for path, values in spoiled.items()}
+    if sky.realism != CLEAN:
+        for observation in observations.values():
+            truths |= calibration_arrays(observation)
     data_table, truth_tables = ({path: _concatenated(rows) for path, rows in each.items()} for each in tables)
     return Shard(arrays, data_table), Shard(truths, truth_tables)
 

@@ -55,6 +55,7 @@ class Content:
         variant: counts and sizes beyond i = 25.3: ``"low"``, ``"mid"`` or ``"high"``.
         knots: whether young disks have bright knots.
         latitude_deg: Galactic latitude, for stars; None for no stars. Isolated galaxies have none.
+        bright_stars: whether stars are drawn that outshine every galaxy (i < 18, to 16), and saturate.
     """
 
     arrangement: Arrangement = "clustered"
@@ -62,11 +63,14 @@ class Content:
     variant: Variant = "mid"
     knots: bool = False
     latitude_deg: float | None = None
+    bright_stars: bool = False
 
     def __post_init__(self) -> None:
         if self.arrangement not in get_args(Arrangement):
             raise ValueError(f"arrangement must be one of {get_args(Arrangement)}, not {self.arrangement!r}")
         density_arcmin2(self.i_limit, self.variant)
+        if self.bright_stars and self.latitude_deg is None:
+            raise ValueError("bright stars need a Galactic latitude, such as latitude_deg=60")
         if self.latitude_deg is not None:
             if self.arrangement == "isolated":
                 raise ValueError("isolated galaxies have no stars around them: leave out the latitude")
@@ -77,13 +81,20 @@ NATURAL = Content()
 """Galaxies as they lie on the sky, without stars."""
 
 
-def draw_scene(rng: np.random.Generator, content: Content = NATURAL, *, width_arcsec: float) -> Sources:
+def draw_scene(
+    rng: np.random.Generator,
+    content: Content = NATURAL,
+    *,
+    width_arcsec: float,
+    margin_arcsec: float = MARGIN_ARCSEC,
+) -> Sources:
     """Sources of one scene and its margin, before shear.
 
     Arguments:
         rng: draws everything.
         content: what lies on the sky, and how.
         width_arcsec: of the scene.
+        margin_arcsec: width of the band around it; isolated galaxies have none.
 
     Raises:
         ValueError: if the width is not positive.
@@ -92,7 +103,7 @@ def draw_scene(rng: np.random.Generator, content: Content = NATURAL, *, width_ar
         raise ValueError(f"a scene must have a positive width, not {width_arcsec} arcsec")
     if content.arrangement == "isolated":
         return _isolated(rng, content, width_arcsec)
-    across = width_arcsec + 2 * MARGIN_ARCSEC
+    across = width_arcsec + 2 * margin_arcsec
     x, y, z, mag_i = lay_galaxies(rng, content, across_arcsec=across)
     spectrum = draw_spectra(rng, z, mag_i)
     galaxies = galaxies_at(rng, mag_i, z, spectrum, variant=content.variant, knots=content.knots)
@@ -100,9 +111,8 @@ def draw_scene(rng: np.random.Generator, content: Content = NATURAL, *, width_ar
     if content.latitude_deg is None:
         return sources
     stars = draw_stars(rng, width_arcsec=across, latitude_deg=content.latitude_deg, i_limit=content.i_limit)
-    # A star as bright as the brightest galaxies would be seen in every exposure of a survey of galaxies:
-    # brighter ones are masked out with their surroundings by any pipeline, and are not drawn.
-    faint = stars.flux[:, BANDS["i"].code] < flux_from_mag(I_BRIGHTEST)
+    # Brighter stars than the brightest galaxies are masked out with their surroundings by any pipeline.
+    faint = content.bright_stars | (stars.flux[:, BANDS["i"].code] < flux_from_mag(I_BRIGHTEST))
     return joined(sources, point_sources(x=stars.x[faint], y=stars.y[faint], flux=stars.flux[faint]))
 
 

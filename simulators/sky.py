@@ -12,6 +12,7 @@ import numpy as np
 from .exposures import pixels_across
 from .planes import Slices, ThinLens
 from .randomness import generator
+from .realism import CLEAN, Realism
 from .rendering import RENDERERS, Renderer
 from .scenes import NATURAL, Content
 from .surveys import BANDS, SURVEYS, find_band
@@ -35,6 +36,7 @@ class Sky:
         shear_range: smallest and largest |g|; the direction is free.
         partners: every second scene is the one before it turned by 90 degrees, which cancels
             shape noise; for the harness, never for a released split.
+        realism: what exposures suffer, such as `realism.SURVEY`.
         renderer: draws the noiseless light: ``"fourier"``, or ``"galsim"``, the reference.
     """
 
@@ -48,6 +50,7 @@ class Sky:
     chromatic: tuple[str, ...] = ()
     shear_range: tuple[float, float] = (0.01, 0.05)
     partners: bool = False
+    realism: Realism = CLEAN
     renderer: Renderer = "fourier"
 
     def __post_init__(self) -> None:
@@ -74,6 +77,8 @@ class Sky:
             raise ValueError(f"shear_range is 0 <= smallest <= largest < 1, not {self.shear_range}")
         if self.partners and self.scenes_per_field % 2:
             raise ValueError("scenes come in pairs of 90-degree partners: scenes_per_field must be even")
+        if not isinstance(self.realism, Realism):
+            raise ValueError(f"realism is a Realism, such as realism.SURVEY, not {self.realism!r}")
         if self.renderer not in RENDERERS:
             raise ValueError(f"renderer is one of {' '.join(RENDERERS)}, not {self.renderer!r}")
         pixels_across(self.width_arcsec, SURVEYS["LSST"])

@@ -12,14 +12,16 @@ from . import quantisation
 from .blending import blendedness
 from .detections import detection_tables
 from .detectors import CLIPPED
-from .exposures import Exposures, Observation, pixels_across
+from .exposures import Exposures, pixels_across
 from .knots import MAX_KNOTS
 from .layout import Array, Column, Constant, Layout, Table
+from .observations import Observation
+from .realism import CLEAN
 from .sky import Sky, exposure_bands
 from .sources import Sources
 from .surveys import BANDS, SURVEYS
 
-__all__ = ["encoded", "exposure_rows", "layouts", "source_rows", "visit_arrays"]
+__all__ = ["calibration_arrays", "encoded", "exposure_rows", "layouts", "source_rows", "visit_arrays"]
 
 _NJY, _ARCSEC = {"units": "nJy"}, {"units": "arcsec"}
 _PARTS = ("component",)
@@ -57,7 +59,7 @@ def layouts(sky: Sky, *, scenes_per_shard: int, attributes: Mapping[str, Any]) -
         Array("scenes/field", ("scene",), scene, "int64"),
         Array("fields/id", ("field",), fields, "int64"),
     ]
-    constants, truth_tables = [], [_source_table()]
+    constants, truth_tables, truths = [], [_source_table()], []
     for survey in SURVEYS.values():
         bands = exposure_bands(sky, survey.name)
         if not bands:
@@ -81,6 +83,20 @@ def layouts(sky: Sky, *, scenes_per_shard: int, attributes: Mapping[str, Any]) -
         ]
         codes = np.array([BANDS[b].code for b in bands], dtype=np.uint8)
         constants.append(Constant(f"{group}/band", ("exposure",), codes, {"meaning": " ".join(BANDS)}))
+        if sky.realism != CLEAN:
+            truths += [
+                Array(f"{group}/artefacts", pixels, (*scene, e, size, size), "uint8"),
+                Array(f"{group}/residual", (*entry, "term"), (*scene, e, 3), "float64", attributes=_NJY),
+                Array(f"{group}/true_psf", (*visit, "psf_y", "psf_x"), (*fields, e, width, width), "float32"),
+                Array(f"{group}/psf_error", (*visit, "moment"), (*fields, e, 3), "float64"),
+                Array(
+                    f"{group}/map_error", (*visit, "plane"), (*fields, e, 2), "float64", attributes=_ARCSEC
+                ),
+                *(
+                    Array(f"{group}/{name}", visit, (*fields, e), "float64", attributes=units)
+                    for name, units in (("zero_point_error", {"units": "AB mag"}), ("throughput", {}))
+                ),
+            ]
         truth_tables.append(
             Table(
                 group,
@@ -98,7 +114,7 @@ def layouts(sky: Sky, *, scenes_per_shard: int, attributes: Mapping[str, Any]) -
         "scenes_per_shard": scenes_per_shard,
         "attributes": dict(attributes),
     }
-    truths = [
+    truths += [
         Array("fields/id", ("field",), fields, "int64"),
         Array("fields/g1", ("field",), fields, "float64"),
         Array("fields/g2", ("field",), fields, "float64"),
@@ -154,6 +170,22 @@ def visit_arrays(observation: Observation) -> dict[str, np.ndarray]:
     }
     arrays = {f"{group}/{name}": np.array([values], dtype=float) for name, values in columns.items()}
     return arrays | {f"{group}/psf": observation.psf[None]}
+
+
+def calibration_arrays(observation: Observation) -> dict[str, np.ndarray]:
+    """The truth about what the calibration of a survey gets wrong, with a leading dimension of one field.
+
+    ``psf_error``: relative error of the size, then of e1 and e2, of the supplied PSF.
+    """
+    group, errors = observation.survey.group, observation.errors
+    columns = {
+        "true_psf": observation.true_psf,
+        "psf_error": [(one.size, one.e1, one.e2) for one in errors],
+        "map_error": [one.offset_arcsec for one in errors],
+        "zero_point_error": [one.zero_point for one in errors],
+        "throughput": observation.throughput,
+    }
+    return {f"{group}/{name}": np.asarray(values)[None] for name, values in columns.items()}
 
 
 def exposure_rows(sources: Sources, taken: Exposures, observation: Observation) -> dict[str, np.ndarray]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .surveys import Survey
 
-__all__ = ["VIGNETTING", "throughput"]
+__all__ = ["VIGNETTING", "relative_throughput", "throughput"]
 
 # LSST: the spline of imSim (LSSTDESC/imSim, data/LSSTCam_vignetting_data.json), read at these radii with
 # 180 mm to a degree, over its value in the middle. Our own ray trace of the optical design
@@ -44,12 +45,15 @@ VIGNETTING: Mapping[str, NDArray[np.float64] | None] = {
 }
 
 
+# Radius of LSST's field of view (`optics`).
+_FIELD_DEG = 1.75
+
+
 def throughput(survey: Survey, place_deg: ArrayLike) -> float:
     """Fraction of the light of the middle of the field that arrives at another place of it.
 
     Sources and sky are dimmed alike. The collecting area of LSST in `surveys` is already that of the mean of
-    the field: divide by the mean of this function over the disc of radius 1.75° (0.971) to dim
-    no scene twice.
+    the field: `relative_throughput` dims no scene twice.
 
     Arguments:
         survey: the instrument.
@@ -77,3 +81,18 @@ def throughput(survey: Survey, place_deg: ArrayLike) -> float:
             f"nothing is seen at {radius:.2f}"
         )
     return float(np.interp(radius, curve[:, 0], curve[:, 1]))
+
+
+def relative_throughput(survey: Survey, place_deg: ArrayLike) -> float:
+    """`throughput` over its mean over the field, 0.971 for LSST: what depths and areas are good for."""
+    return throughput(survey, place_deg) / _mean(survey)
+
+
+@cache
+def _mean(survey: Survey) -> float:
+    curve = VIGNETTING[survey.name] if survey.name in VIGNETTING else None
+    if curve is None:
+        return 1.0
+    radius = np.linspace(0, _FIELD_DEG, 2001)
+    through = np.interp(radius, curve[:, 0], curve[:, 1])
+    return float(np.trapezoid(radius * through, radius) / np.trapezoid(radius, radius))

@@ -59,7 +59,7 @@ OPTICAL = tuple(f"difference {band}" for band in ("u", "g", "r", "i", "z", "y", 
 
 ROWS = (
     Row(
-        "GalSim against a direct FFT convolution, Sersic n = 0.6 to 4, upright and turned: i, VIS, H",
+        "both renderers against a direct FFT convolution, Sersic n = 0.6 to 4, upright and turned: i, VIS, H",
         SIMULATORS + "test_rendering.py::test_pixels_are_those_of_a_direct_convolution",
         ("error i", "error VIS", "error H"),
         "{:.1e}",
@@ -75,7 +75,7 @@ ROWS = (
         "1e-4",
     ),
     Row(
-        "stamps and cheap drawing of faint sources against full drawing: i, VIS, H",
+        "stamps and cheap drawing of faint sources against full drawing, both renderers: i, VIS, H",
         SIMULATORS + "test_rendering.py::test_stamps_and_cheap_drawing_stay_far_below_the_noise",
         ("error i", "error VIS", "error H"),
         "{:.4f}",

@@ -19,8 +19,9 @@ from skysynergy.simulators.detections import (
     detection_lists,
     match,
 )
-from skysynergy.simulators.exposures import Exposures, expose, prepare
+from skysynergy.simulators.exposures import Exposures, expose
 from skysynergy.simulators.fields import draw_sources
+from skysynergy.simulators.observations import prepare
 from skysynergy.simulators.sources import Sources
 from skysynergy.simulators.surveys import AB_ZERO_POINT, BANDS
 

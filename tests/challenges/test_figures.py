@@ -16,8 +16,8 @@ from skysynergy.challenges.composites import asinh_stretch, coadd, colour
 from skysynergy.challenges.figures import STAR_ARCSEC, exposures_figure, save, scene_figure
 from skysynergy.challenges.scene_exposures import exposures_of
 from skysynergy.simulators import quantisation, store, stream
-from skysynergy.simulators.exposures import ORIENTATIONS
 from skysynergy.simulators.fields import simulate_shard
+from skysynergy.simulators.observations import ORIENTATIONS
 from skysynergy.simulators.scenes import Content
 from skysynergy.simulators.sky import Sky
 from skysynergy.simulators.sky_layout import layouts

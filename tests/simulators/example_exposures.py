@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 from skysynergy.simulators.cadence import Visit
-from skysynergy.simulators.exposures import expose, prepare
+from skysynergy.simulators.exposures import expose
+from skysynergy.simulators.observations import prepare
 from skysynergy.simulators.sources import sersic_sources
 from skysynergy.simulators.surveys import BANDS, flux_from_mag
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from skysynergy.simulators.cadence import sample_visits
 from skysynergy.simulators.detectors import SATURATED
-from skysynergy.simulators.exposures import ORIENTATIONS, expose, pixels_across, prepare
+from skysynergy.simulators.exposures import expose, pixels_across
+from skysynergy.simulators.observations import ORIENTATIONS, prepare
 from skysynergy.simulators.scenes import Content, draw_scene
 from skysynergy.simulators.sources import Sources, joined, sersic_sources, sheared
 from skysynergy.simulators.surveys import BANDS, SURVEYS

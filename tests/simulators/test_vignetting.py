@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from skysynergy.simulators.surveys import SURVEYS
-from skysynergy.simulators.vignetting import throughput
+from skysynergy.simulators.vignetting import relative_throughput, throughput
 
 LSST = SURVEYS["LSST"]
 # Fraction of rays from an annulus of 4.18 to 2.558 m that pass all apertures of batoid's LSST_r.yaml, over
@@ -37,6 +37,8 @@ def test_the_mean_over_the_field_is_the_one_documented():
     radii = 1.75 * np.sqrt((np.arange(4000) + 0.5) / 4000)
     mean = np.mean([throughput(LSST, (r, 0.0)) for r in radii])
     assert mean == pytest.approx(0.971, abs=5e-4)
+    assert relative_throughput(LSST, (0.0, 0.0)) == pytest.approx(1 / mean, rel=1e-4)
+    assert relative_throughput(SURVEYS["EUCLID_VIS"], (0.0, 0.0)) == 1
     annulus = 1 - 0.612**2  # batoid's obscuration
     assert (1 - LSST.obscuration**2) / annulus == pytest.approx(mean, abs=2e-3)
 
