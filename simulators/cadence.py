@@ -5,9 +5,9 @@
 `schedule`, the seeing and depths those of `conditions`, and both follow the ten-year baseline v3.0
 of the Rubin survey simulations. `observing` reads the visits of a real survey instead.
 
-Euclid's depths follow from zodiacal light, dark current and read noise. Its dithers are minutes
-apart, in the order of the reference sequence (Scaramella et al. 2022): VIS, then J, H, Y. The wide
-survey sees a place once, in four dithers; the deep fields see that pattern 45 or 52 times.
+In space depths follow from zodiacal light, dark current and read noise, and times from the description
+of the mission (`surveys.Mission`): a few dithers, minutes apart. Euclid's wide survey sees a place once,
+in four dithers; its deep fields see that pattern 45 or 52 times.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from .schedule import (
     draw_pointing,
     wide_schedule,
 )
-from .surveys import BANDS, Band, find_band
+from .surveys import BANDS, EUCLID, SURVEYS, Band, Mission, find_band
 from .visits import (
     MAX_CONDENSED,
     Visit,
@@ -65,11 +65,6 @@ LSST_DEPTHS: dict[str, tuple[float, float]] = {
     "y": (22.00, 0.33),
 }
 
-_EUCLID_START_MJD, _EUCLID_YEARS = 60354.0, 6  # 2024-02-14
-_DITHERS = 4
-_DITHER_S = 1050.0  # from one dither to the next: about 70 minutes for the four (Scaramella et al. 2022)
-# Start of each exposure within its dither, s: VIS with the spectra, then J, H, Y, each 112 s.
-_DITHER_OFFSET_S = {"VIS": 0.0, "J": 630.0, "H": 770.0, "Y": 910.0}
 _WITHIN_DAYS = 3.0  # that a group of visits to a deep field takes (ESA: "a few hours-days")
 
 _DAY_S = 86400.0
@@ -116,10 +111,10 @@ def survey_visits(
     if euclid == "deep" and chosen is not None:
         starts = _deep_starts(rng, chosen)
     else:
-        starts = np.array([_euclid_start(rng)])
-    dithers = np.arange(_DITHERS * len(starts))
-    bands = [BANDS[name] for name in _DITHER_OFFSET_S]
-    return Visits.joined(lsst, *(_euclid(band, starts, dithers) for band in bands))
+        starts = np.array([_first_seen(rng, EUCLID)])
+    dithers = np.arange(EUCLID.dithers * len(starts))
+    bands = [band for band in BANDS.values() if SURVEYS[band.survey].mission == EUCLID]
+    return Visits.joined(lsst, *(_dithered(band, EUCLID, starts, dithers) for band in bands))
 
 
 def sample_visits(
@@ -128,8 +123,8 @@ def sample_visits(
     """Draw visits to one field of the wide survey.
 
     LSST's are picked at random from ten years of it; where more are asked for than ten years have,
-    from as many times ten years of the same place as it takes. Euclid's are the dithers of one
-    pointing; what is asked beyond four comes back half a year later.
+    from as many times ten years of the same place as it takes. In space they are the dithers of one
+    pointing; what is asked beyond those comes when the mission returns.
 
     Arguments:
         rng: where the random numbers come from.
@@ -138,7 +133,7 @@ def sample_visits(
             band (bands left out: 1).
 
     Returns:
-        The visits, sorted by survey (LSST, VIS, NISP), then band, then time.
+        The visits, sorted by survey in the order of `SURVEYS`, then band, then time.
 
     Raises:
         ValueError: if a band is unknown, a count is not a positive integer, there is no count at
@@ -156,23 +151,26 @@ def sample_visits(
         merged = dict.fromkeys(counts, condensed)
     merged = {name: _whole(n, f"condensed in {name}", MAX_CONDENSED) for name, n in merged.items()}
 
-    # All bands of a pointing share its times: they come first, whatever the counts.
-    euclid_start = _euclid_start(rng)
-    history = _history(rng, {name: n for name, n in per_band.items() if BANDS[name].survey == "LSST"})
-    visits: list[Visit] = []
-    for name, band in BANDS.items():
-        if name not in per_band:
+    missions = {name: SURVEYS[BANDS[name].survey].mission for name in BANDS if name in per_band}
+    # All bands of a mission share the times of a pointing. Euclid's come first, whatever the counts, and
+    # those of others after all else: a sky without them stays as it was.
+    first_seen = {EUCLID: _first_seen(rng, EUCLID)}
+    on_ground = {name: per_band[name] for name, mission in missions.items() if mission is None}
+    history = _history(rng, on_ground)
+    drawn: dict[str, Visits] = {}
+    for name, count in on_ground.items():
+        there = history.in_band(name)
+        drawn[name] = there[np.sort(rng.choice(len(there), count, replace=False))]
+    for name, mission in missions.items():
+        if mission is None:
             continue
-        count = per_band[name]
-        if band.survey == "LSST":
-            there = history.in_band(name)
-            drawn = there[np.sort(rng.choice(len(there), count, replace=False))]
-        else:
-            pointings = np.arange(count * merged[name] // _DITHERS + 1)
-            starts = euclid_start + _YEAR_DAYS / 2 * pointings
-            drawn = _euclid(band, starts, np.arange(count) * merged[name])
-        visits += [_condense(visit, merged[name]) for visit in drawn]
-    return visits
+        if mission not in first_seen:
+            first_seen[mission] = _first_seen(rng, mission)
+        dithers = np.arange(per_band[name]) * merged[name]
+        pointings = np.arange(per_band[name] * merged[name] // mission.dithers + 1)
+        starts = first_seen[mission] + mission.return_days * pointings
+        drawn[name] = _dithered(BANDS[name], mission, starts, dithers)
+    return [_condense(visit, merged[name]) for name in missions for visit in drawn[name]]
 
 
 def _history(rng: np.random.Generator, counts: Mapping[str, int]) -> Visits:
@@ -208,25 +206,25 @@ def _deep_field(rng: np.random.Generator, name: str, euclid: str | None) -> Deep
     return DEEP_FIELDS.get(name)
 
 
-def _euclid_start(rng: np.random.Generator) -> float:
-    return _EUCLID_START_MJD + _YEAR_DAYS * _EUCLID_YEARS * rng.uniform()
+def _first_seen(rng: np.random.Generator, mission: Mission) -> float:
+    return mission.start_mjd + _YEAR_DAYS * mission.years * rng.uniform()
 
 
 def _deep_starts(rng: np.random.Generator, field: DeepField) -> np.ndarray:
     """When each of Euclid's visits to a deep field begins: in groups, evenly over its years (our choice)."""
     group, member = np.divmod(np.arange(field.euclid_visits), field.euclid_group)
-    between = _YEAR_DAYS * _EUCLID_YEARS / (group[-1] + 1)
+    between = _YEAR_DAYS * EUCLID.years / (group[-1] + 1)
     # Each has a share of the days to itself and begins in its first half, so that none overlap.
     within = _WITHIN_DAYS if field.euclid_group > 1 else between
     share = within / field.euclid_group
     days = between * group + share * (member + 0.5 * rng.uniform(size=len(group)))
-    return _EUCLID_START_MJD + days
+    return EUCLID.start_mjd + days
 
 
-def _euclid(band: Band, starts: np.ndarray, dithers: np.ndarray) -> Visits:
-    """Dithers of one band, numbered through pointings that begin at `starts`, four to each."""
-    pointing, dither = np.divmod(dithers, _DITHERS)
-    mjd = starts[pointing] + (dither * _DITHER_S + _DITHER_OFFSET_S[band.name]) / _DAY_S
+def _dithered(band: Band, mission: Mission, starts: np.ndarray, dithers: np.ndarray) -> Visits:
+    """Dithers of one band, numbered through pointings that begin at `starts`."""
+    pointing, dither = np.divmod(dithers, mission.dithers)
+    mjd = starts[pointing] + (dither * mission.dither_s + band.offset_s) / _DAY_S
     m5 = five_sigma_depth(band, band.exposure_s, band.fwhm_eff_arcsec, dark_variance_e2(band))
     n = len(mjd)
     fwhm_eff = np.full(n, band.fwhm_eff_arcsec)

@@ -15,7 +15,8 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .surveys import BANDS, find_band
+from .curves import filter_curve
+from .surveys import find_band
 
 __all__ = ["REFERENCE_K", "bin_edges_nm", "mixed", "photon_fractions", "reference_fractions", "wavelengths"]
 
@@ -115,10 +116,8 @@ def _increasing(edges_nm: ArrayLike) -> NDArray[np.float64]:
 @cache
 def _cells(band: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Edges (nm) of equal cells across the curve of a band, and the response integrated over each."""
-    import speclite.filters
-
-    curve = speclite.filters.load_filter(BANDS[band].curve)
-    wavelength, response = np.asarray(curve.wavelength) / 10, np.asarray(curve.response)
+    wavelength, response = filter_curve(band)
+    wavelength = wavelength / 10
     (inside,) = np.nonzero(response > _FLOOR * response.max())
     # One sample more on either side: the curve comes down to zero there.
     inside = slice(max(inside[0] - 1, 0), inside[-1] + 2)

@@ -21,7 +21,7 @@ from .sky import Sky, field_shear
 from .sky_layout import calibration_arrays, encoded, exposure_rows, source_rows, visit_arrays
 from .sources import Sources, rotated_90, sheared
 from .stream import Shard
-from .surveys import BANDS
+from .surveys import BANDS, SURVEYS
 
 __all__ = ["draw_sources", "observe", "opaque_id", "simulate_field", "simulate_shard"]
 
@@ -35,7 +35,7 @@ def opaque_id(secret: bytes, kind: str, *indices: int) -> int:
 
 def observe(sky: Sky, secret: bytes, split: int, number: int) -> dict[str, Observation]:
     """The visits of a field and what they share, by name of the survey."""
-    condensed = {b: sky.condensed if BANDS[b].survey == "LSST" else 1 for b in sky.visits}
+    condensed = {b: 1 if SURVEYS[BANDS[b].survey].mission else sky.condensed for b in sky.visits}
     visits = sample_visits(generator(secret, "visits", split, number), sky.visits, condensed=condensed)
     return prepare(secret, split, number, visits, chromatic=sky.chromatic, realism=sky.realism)
 

@@ -7,7 +7,7 @@ when a source is drawn, and by whoever measures.
 
 LSST: von Karman turbulence (`atmosphere`), stretched over the field of view, with the aberrations
 (`aberrations`), diffraction and camera of the telescope; the turbulence is as strong as the visit's FWHM
-leaves it. Euclid: the diffraction of an obscured pupil, averaged over the band, widened by jitter and
+leaves it. In space: the diffraction of an obscured pupil, averaged over the band, widened by jitter and
 charge diffusion.
 
 All of it is drawn in the frequencies of the image, where everything that blurs is a factor. As an
@@ -47,14 +47,7 @@ _OUTER_SCALE_M = 25.0
 # Telescope and camera may take this part of the FWHM of a visit, in which case they are shrunk: our choice.
 _LARGEST_SHARE = 0.75
 
-# Euclid, FWHM of Gaussians. Together 0.10 arcsec, which with diffraction and the pixel gives VIS
-# the FWHM of 0.17 arcsec of Laureijs et al. (2011, arXiv:1110.3193, section 4); 0.16 arcsec in flight
-# (VIS processing of Q1, arXiv:2503.15303). The split is our choice: pointing 25 mas rms on each axis, charge
-# 4 micrometres rms in silicon 12 micrometres (0.1 arcsec) a pixel.
-JITTER_FWHM_ARCSEC = 0.06
-CHARGE_FWHM_ARCSEC = 0.08
-
-# Wavelengths that stand for a band (Euclid) or a bin of one (both).
+# Wavelengths that stand for a band (in space) or a bin of one (everywhere).
 _BAND_WAVELENGTHS, _BIN_WAVELENGTHS = 16, 4
 _FWHM_SIGMA = np.sqrt(8 * np.log(2))
 
@@ -77,7 +70,7 @@ def psf_image(visit: Visit, rng: np.random.Generator | None, position: ArrayLike
     """
     band = BANDS[visit.band]
     _check(visit)
-    if band.survey != "LSST":
+    if SURVEYS[band.survey].mission:
         return _space_psf(band)
     exposure = _draw(visit, rng, _place(position))
     grid = _grid(band.survey, _fineness(visit))
@@ -102,7 +95,7 @@ def chromatic_psfs(
     """The PSFs of one exposure for light in bins of wavelength.
 
     The image of a source is their sum weighted by the fractions of its photons
-    (`chromatic.mixed`). LSST's atmosphere is calm in the red, Euclid's diffraction is wide. At
+    (`chromatic.mixed`). LSST's atmosphere is calm in the red, diffraction in space is wide. At
     airmass above 1 bluer light lands nearer to the zenith: each LSST bin is shifted, and drawn
     out, by refraction against the mean of the reference star, which stays where it is.
 
@@ -126,7 +119,7 @@ def chromatic_psfs(
     edges = np.asarray(edges_nm, dtype=float)
     reference_fractions(band.name, edges)
     bins = [wavelengths(band.name, low, high, _BIN_WAVELENGTHS) for low, high in itertools.pairwise(edges)]
-    if band.survey != "LSST":
+    if survey.mission:
         grid = _grid(survey.name, 1)
         return np.stack([grid.image(_space_transfer(band, grid, one)) for one in bins])
     exposure = _draw(visit, rng, _place(position))
@@ -243,7 +236,7 @@ def _quadrature() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return ((nodes + 1) / 2) ** 2, weights * (nodes + 1) / 2
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _space_psf(band: Band) -> np.ndarray:
     grid = _grid(band.survey, 1)
     low, high = bin_edges_nm(band.name, 1)
@@ -254,7 +247,9 @@ def _space_psf(band: Band) -> np.ndarray:
 
 def _space_transfer(band: Band, grid: _Grid, wavelengths_nm: Iterable[float]) -> NDArray[np.float64]:
     pupils = [_pupil(grid, wavelength_nm) for wavelength_nm in wavelengths_nm]
-    blur = np.hypot(JITTER_FWHM_ARCSEC, CHARGE_FWHM_ARCSEC) / _FWHM_SIGMA
+    survey = SURVEYS[band.survey]
+    jitter = survey.mission.jitter_fwhm_arcsec if survey.mission else 0.0
+    blur = np.hypot(jitter, survey.charge_fwhm_arcsec) / _FWHM_SIGMA
     return np.mean(pupils, axis=0) * _gaussian(grid, blur)
 
 

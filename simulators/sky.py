@@ -28,8 +28,8 @@ class Sky:
         n_fields: fields, each with one shear and one set of visits.
         scenes_per_field: scenes of each field.
         visits: exposures of each band.
-        condensed: real visits that one LSST exposure stands for, 1 to 4 (Euclid: always 1).
-        width_arcsec: of a scene, a multiple of 0.6.
+        condensed: real visits that one LSST exposure stands for, 1 to 4 (in space: always 1).
+        width_arcsec: of a scene, a multiple of 0.6; images end with the pixel that ends it.
         content: what lies on the sky.
         lens: how the shear of a source depends on its redshift; None for one shear for all.
         chromatic: bands whose PSF depends on the colour of the source, such as ``("u", "g", "VIS")``.

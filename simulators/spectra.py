@@ -1,9 +1,9 @@
-"""Spectra of galaxies through the ten bands: spectrum x redshift x band, built once.
+"""Spectra of galaxies through the bands: spectrum x redshift x band, built once.
 
 The spectra are the library of `templates`. They are stretched by redshift, dimmed by intergalactic
-hydrogen (Madau 1995) and counted as photons through the curves of speclite that also give the zero
-points. A spectrum is a sum over few elements and photons add up, so the elements are integrated, and
-the library costs a product of matrices. The spectrum chosen for a galaxy is its truth in all ten bands
+hydrogen (Madau 1995) and counted as photons through the curves that also give the zero points
+(`curves`). A spectrum is a sum over few elements and photons add up, so the elements are integrated, and
+the library costs a product of matrices. The spectrum chosen for a galaxy is its truth in all bands
 and, through `band_fractions`, within each of them.
 """
 
@@ -14,6 +14,7 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .curves import filter_curve
 from .surveys import BANDS, find_band, flux_from_mag
 from .templates import elements, library
 
@@ -37,6 +38,11 @@ Z_GRID.flags.writeable = False
 _SAMPLES = 2000
 # Bands wholly behind the Lyman limit: this fraction of the i flux, so that logarithms stay finite.
 _FAINTEST = 1e-8
+
+# Beyond their end, 2.3 micrometres, spectra go on as wavelength to the minus this, which is how those of the
+# library fall over their last 0.4 micrometres; no further than this many times the end. At redshift 0.05 all
+# bands to 2.4 micrometres are within.
+_FALL, _FURTHEST = 3.0, 1.1
 
 # Madau (1995): Lyman alpha to delta, wavelengths in Angstrom and optical-depth coefficients.
 _LYMAN_LINES = ((1215.67, 0.0036), (1025.72, 0.0017), (972.537, 0.0012), (949.743, 0.00093))
@@ -106,8 +112,8 @@ def element_fluxes() -> NDArray[np.float64]:
     """Fluxes of `templates.elements` in nJy per unit of f_lambda in the frame of the galaxy.
 
     Returns:
-        (2, e, z, 10): stars and gas, element, redshift of `Z_GRID`, band. Computed on the first call
-        (about two seconds), then remembered. The factor 1 / (1 + z) that all bands share is left out.
+        (2, e, z, bands): stars and gas, element, redshift of `Z_GRID`, band. Computed on the first call
+        (a few seconds), then remembered. The factor 1 / (1 + z) that all bands share is left out.
     """
     table = np.empty((2, len(elements().names), Z_GRID.size, len(BANDS)))
     for name, band in BANDS.items():
@@ -119,7 +125,7 @@ def element_fluxes() -> NDArray[np.float64]:
 
 @cache
 def part_fluxes() -> NDArray[np.float64]:
-    """Fluxes of the library: (k, 2, z, 10) nJy, young and old part, their sum 1 in LSST i throughout.
+    """Fluxes of the library: (k, 2, z, bands) nJy, young and old part, their sum 1 in LSST i throughout.
 
     In a band wholly behind the Lyman limit the young part keeps `_FAINTEST`, so that magnitudes exist.
     """
@@ -136,7 +142,7 @@ def part_fluxes() -> NDArray[np.float64]:
 
 
 def flux_parts(spectrum: ArrayLike, z: ArrayLike, mag_i: ArrayLike) -> NDArray[np.float64]:
-    """Fluxes of galaxies in the ten bands, young and old part apart, linear in redshift on `Z_GRID`.
+    """Fluxes of galaxies in all bands, young and old part apart, linear in redshift on `Z_GRID`.
 
     Arguments:
         spectrum: (n,) indices into `templates.library`.
@@ -144,7 +150,7 @@ def flux_parts(spectrum: ArrayLike, z: ArrayLike, mag_i: ArrayLike) -> NDArray[n
         mag_i: (n,) LSST i magnitudes of the whole galaxies.
 
     Returns:
-        (n, 2, 10) nJy: `templates.PARTS`, band; both parts together have the magnitude in i.
+        (n, 2, bands) nJy: `templates.PARTS`, band; both parts together have the magnitude in i.
 
     Raises:
         ValueError: if a spectrum or redshift is off the table, or the lengths differ.
@@ -209,15 +215,17 @@ def _integrated(observed: NDArray[np.float64], weights: NDArray[np.float64]) -> 
     """
     parts = elements()
     wavelength, size = parts.wavelength, parts.wavelength.size
-    if observed[-1] > wavelength[-1]:
-        raise ValueError(f"spectra end at {wavelength[-1]:.0f} Angstrom, not at {observed[-1]:.0f}")
+    if observed[-1] > _FURTHEST * wavelength[-1]:
+        raise ValueError(f"spectra end at {wavelength[-1]:.0f} Angstrom, too far from {observed[-1]:.0f}")
     on_points = np.empty((Z_GRID.size, len(weights), size))
     for row, z in enumerate(Z_GRID):
         rest = observed / (1.0 + z)
+        fallen = np.minimum(wavelength[-1] / rest, 1.0) ** _FALL
+        rest = np.minimum(rest, wavelength[-1])
         seen = rest >= wavelength[0]
         left = np.clip(np.searchsorted(wavelength, rest, side="right") - 1, 0, size - 2)
         right = (rest - wavelength[left]) / (wavelength[left + 1] - wavelength[left])
-        through = np.where(seen, igm_transmission(observed, z), 0.0)
+        through = np.where(seen, igm_transmission(observed, z), 0.0) * fallen
         for column, weight in enumerate(weights):
             amount = weight * through
             on_points[row, column] = np.bincount(left, amount * (1.0 - right), size)
@@ -263,10 +271,7 @@ def _checked(spectrum: ArrayLike, z: ArrayLike, mag_i: ArrayLike) -> tuple[NDArr
 @cache
 def _curve(band: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Centres (Angstrom) of `_SAMPLES` cells across the band, and the response integrated over each."""
-    import speclite.filters
-
-    curve = speclite.filters.load_filter(BANDS[band].curve)
-    wavelength, response = np.asarray(curve.wavelength), np.asarray(curve.response)
+    wavelength, response = filter_curve(band)
     # Below 1e-5 of the peak a curve is noise, and reaches beyond the templates.
     (inside,) = np.nonzero(response > 1e-5 * response.max())
     inside = slice(inside[0], inside[-1] + 1)

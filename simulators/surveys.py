@@ -1,12 +1,16 @@
-"""The two surveys, LSST and Euclid: bands, pixels, zero points and detectors, each number with its source.
+"""The surveys: bands, pixels, zero points, detectors and how they return, each number with its source.
 
-Zero points and effective wavelengths come from ONE set of curves: speclite 1.0.0,
-``lsst2023-ugrizy`` (Rubin throughputs 1.9, total, atmosphere at airmass 1.2) and
-``Euclid-VIS/Y/J/H`` (total: telescope, filter and detector). For photon counting,
+A survey is one entry: a `Survey` and the rows of its bands, added to `_ENTRIES` below; for a survey in
+space nothing else is needed, in this file or any other. (What LSST sees through, and when, is in
+`schedule` and `conditions`: those know no other survey on the ground.)
+
+Zero points and effective wavelengths come from ONE set of curves for each survey, which `curves` reads:
+for LSST and Euclid those of speclite 1.0.0, ``lsst2023-ugrizy`` (Rubin throughputs 1.9, total, atmosphere
+at airmass 1.2) and ``Euclid-VIS/Y/J/H`` (total: telescope, filter and detector). For photon counting,
 
     zero_point = 2.5 log10( A / h * 3631 Jy * integral of T(lambda) dlambda / lambda ),
 
-with the collecting area A = pi/4 diameter^2 (1 - obscuration^2). They stand here as
+with the collecting area A = pi/4 diameter^2 (1 - obscuration^2) (1 - shadowed). They stand here as
 literals, because importing speclite costs a second in every fresh process; the tests
 recompute them from the curves.
 
@@ -21,7 +25,7 @@ from __future__ import annotations
 import difflib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,8 +35,10 @@ if TYPE_CHECKING:
 __all__ = [
     "AB_ZERO_POINT",
     "BANDS",
+    "EUCLID",
     "SURVEYS",
     "Band",
+    "Mission",
     "Survey",
     "electron_flux",
     "find_band",
@@ -49,18 +55,19 @@ class Band:
     """One filter of a survey.
 
     Attributes:
-        name: one of ``u g r i z y VIS Y J H`` (LSST y is lower case, Euclid Y upper case).
-        code: its place in that order, 0 to 9; also its column in every flux table.
+        name: such as ``i``, ``VIS`` or ``Y`` (LSST y is lower case, Euclid Y upper case); no two are alike.
+        code: its place in the order of `BANDS`, from 0; also its column in every flux table.
         survey: name of the survey, a key of `SURVEYS`.
-        curve: name of the filter curve in speclite 1.0.0.
+        curve: library and name of the filter curve, such as ``speclite:lsst2023-i``: see `curves`.
         wavelength_nm: effective (photon-weighted mean) wavelength of the curve, nm.
         zero_point: AB magnitude of a source that gives 1 electron per second.
         sky_mag: typical dark sky, AB mag/arcsec^2. The AB zero point applies to it too, so
             LSST skies pass the atmosphere once (u 0.5 mag, others 0.1 to 0.2 mag less than
             SMTN-002, which sends the sky through the hardware only).
-        exposure_s: one LSST visit or one Euclid dither, s.
+        exposure_s: one LSST visit or one dither in space, s.
         fwhm_arcsec: typical FWHM of a star's image (LSST: fiducial at zenith).
         fwhm_eff_arcsec: FWHM of the Gaussian with the same noise-equivalent area, pixel included.
+        offset_s: start of the exposure within a dither of the mission, s.
     """
 
     name: str
@@ -73,6 +80,30 @@ class Band:
     exposure_s: float
     fwhm_arcsec: float
     fwhm_eff_arcsec: float
+    offset_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Mission:
+    """A spacecraft: what its instruments share. Its exposures are all in the conditions of `Band`.
+
+    Attributes:
+        name: such as ``Euclid``.
+        jitter_fwhm_arcsec: FWHM of the Gaussian that pointing adds to a PSF.
+        start_mjd: beginning of its observations, days.
+        years: how long they last; a place is first seen at any time in them.
+        dithers: exposures of each band when a place is seen.
+        dither_s: from one dither to the next, s.
+        return_days: after which a place is seen again, where more exposures are asked for.
+    """
+
+    name: str
+    jitter_fwhm_arcsec: float
+    start_mjd: float
+    years: float
+    dithers: int
+    dither_s: float
+    return_days: float
 
 
 @dataclass(frozen=True)
@@ -80,22 +111,31 @@ class Survey:
     """An instrument and its way of observing.
 
     Attributes:
-        name: ``LSST``, ``EUCLID_VIS`` or ``EUCLID_NISP``.
+        name: such as ``LSST`` or ``EUCLID_VIS``.
         group: its group in the store, the name in lower case.
+        title: what people read in figures.
+        mission: the spacecraft; None on the ground, where LSST's schedule, conditions and optics hold.
         pixel_arcsec: side of a pixel, arcsec.
         diameter_m: diameter of the primary mirror, m.
         obscuration: LINEAR central obscuration (ratio of diameters; the area lost is its square).
             Its square also holds the vignetting of the LSST.
+        shadowed: part of the open area that is lost besides, to struts and the like. Diffraction
+            leaves it out.
+        charge_fwhm_arcsec: FWHM of the Gaussian that charge diffusion adds to a PSF (LSST: 0 here, being
+            part of the camera's in `optics`).
         read_noise_e: of one read-out, electrons rms per pixel.
         dark_e_s: dark current, electrons per second and pixel.
         full_well_e: charge at which a pixel saturates, electrons.
         psf_oversampling: PSF samples per pixel, along one side.
         psf_width_arcsec: side of the stored PSF image, arcsec.
-        bands: names of its bands in order of their codes.
+        composite: three bands of a colour picture, red, green, blue, each with a factor that makes a galaxy
+            of typical colours at i = 24.5 white; empty for pictures in grey.
     """
 
     name: str
     group: str
+    title: str
+    mission: Mission | None
     pixel_arcsec: float
     diameter_m: float
     obscuration: float
@@ -104,7 +144,9 @@ class Survey:
     full_well_e: float
     psf_oversampling: int
     psf_width_arcsec: float
-    bands: tuple[str, ...]
+    shadowed: float = 0.0
+    charge_fwhm_arcsec: float = 0.0
+    composite: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.pixel_arcsec < math.inf:
@@ -112,17 +154,26 @@ class Survey:
             raise ValueError(f"a pixel of {self.name} must have a positive width, not {width} arcsec")
 
     @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of its bands in order of their codes."""
+        return tuple(band.name for band in BANDS.values() if band.survey == self.name)
+
+    @property
     def area_cm2(self) -> float:
         """Collecting area, cm^2."""
-        return math.pi / 4 * (100 * self.diameter_m) ** 2 * (1 - self.obscuration**2)
+        circle = math.pi / 4 * (100 * self.diameter_m) ** 2
+        return circle * (1 - self.obscuration**2) * (1 - self.shadowed)
 
 
 # Diameters, pixels and (area!) obscurations: surveycodex 1.3.0, which takes 0.39257227 of 8.36 m
 # for LSST (effective diameter of about 6.5 m, Ivezic et al. 2019) and 0.13 of 1.2 m for Euclid
 # (Cropper et al. 2016, arXiv:1608.08603). We keep the ratio of diameters, as diffraction needs it.
+# Colours of composites: differences of 0.4 and 0.6 mag between LSST bands, of 0.2 mag between NISP bands.
 _LSST = Survey(
     name="LSST",
     group="lsst",
+    title="LSST",
+    mission=None,
     pixel_arcsec=0.2,
     diameter_m=8.36,
     obscuration=math.sqrt(0.39257227),
@@ -131,61 +182,92 @@ _LSST = Survey(
     full_well_e=100_000,  # most sensors exceed it (lsst-camera-dh/ghosts: 75,000 to 130,000)
     psf_oversampling=2,
     psf_width_arcsec=12.0,
-    bands=("u", "g", "r", "i", "z", "y"),
+    composite=(("i", 1.0), ("r", 1.45), ("g", 2.5)),
+)
+# Sky: dark, zenith, Ivezic et al. (2019) Table 2. Exposure: one 30 s visit (surveycodex gives ten-year
+# totals). fwhm_eff: SMTN-002, fiducial at zenith; fwhm = 0.822 fwhm_eff + 0.052.
+#    name  curve                 nm       zero     sky    s     fwhm                  fwhm_eff
+_LSST_BANDS = (
+    ("u", "speclite:lsst2023-u", 374.570, 26.4622, 22.99, 30.0, 0.822 * 0.92 + 0.052, 0.92),
+    ("g", "speclite:lsst2023-g", 484.622, 28.4972, 22.26, 30.0, 0.822 * 0.87 + 0.052, 0.87),
+    ("r", "speclite:lsst2023-r", 624.903, 28.3671, 21.20, 30.0, 0.822 * 0.83 + 0.052, 0.83),
+    ("i", "speclite:lsst2023-i", 757.899, 28.1869, 20.48, 30.0, 0.822 * 0.80 + 0.052, 0.80),
+    ("z", "speclite:lsst2023-z", 869.113, 27.8012, 19.60, 30.0, 0.822 * 0.78 + 0.052, 0.78),
+    ("y", "speclite:lsst2023-y", 976.689, 26.8265, 18.61, 30.0, 0.822 * 0.76 + 0.052, 0.76),
+)
+
+# Euclid's blur, FWHM of Gaussians. Jitter and charge together 0.10 arcsec, which with diffraction and the
+# pixel gives VIS the FWHM of 0.17 arcsec of Laureijs et al. (2011, arXiv:1110.3193, section 4); 0.16 arcsec
+# in flight (VIS processing of Q1, arXiv:2503.15303). The split is our choice: pointing 25 mas rms on each
+# axis, charge 4 micrometres rms in silicon 12 micrometres (0.1 arcsec) a pixel; NISP's charge is as wide.
+# A place is seen in four dithers, about 70 minutes for all (Scaramella et al. 2022); that it comes back
+# after half a year is our choice.
+EUCLID = Mission(
+    name="Euclid",
+    jitter_fwhm_arcsec=0.06,
+    start_mjd=60354.0,  # 2024-02-14
+    years=6,
+    dithers=4,
+    dither_s=1050.0,
+    return_days=182.625,
 )
 _EUCLID_VIS = Survey(
     name="EUCLID_VIS",
     group="euclid_vis",
+    title="Euclid VIS",
+    mission=EUCLID,
     pixel_arcsec=0.1,
     diameter_m=1.2,
     obscuration=math.sqrt(0.13),
+    charge_fwhm_arcsec=0.08,
     read_noise_e=4.4,  # Euclid Consortium, VIS page (via GalSim-Euclid-Like)
     dark_e_s=0.00056,  # 2 e-/pixel/hour, e2v CCD273
     full_well_e=200_000,  # Euclid Consortium, VIS page (via GalSim-Euclid-Like)
     psf_oversampling=3,
     psf_width_arcsec=6.0,
-    bands=("VIS",),
 )
 _EUCLID_NISP = Survey(
     name="EUCLID_NISP",
     group="euclid_nisp",
+    title="Euclid NISP",
+    mission=EUCLID,
     pixel_arcsec=0.3,
     diameter_m=1.2,
     obscuration=math.sqrt(0.13),
+    charge_fwhm_arcsec=0.08,
     read_noise_e=7.0,  # signal-estimator noise in photometric mode, Kubik et al. (arXiv:2507.11326)
     dark_e_s=0.02,  # order of magnitude for these detectors; 1 % of the variance, so it hardly matters
     full_well_e=126_000,  # 16 bits at 0.52 ADU/e- (Kubik et al.)
     psf_oversampling=5,
     psf_width_arcsec=9.6,
-    bands=("Y", "J", "H"),
+    composite=(("H", 1.0), ("J", 1.2), ("Y", 1.45)),
+)
+# VIS sky: surveycodex 1.3.0 (zodiacal). NISP sky: medians in flight, Cuillandre et al. (2025, ERO) Table 2.
+# VIS 565 s, NISP 112 s: Scaramella et al. (2022) sec. 4.1, one of four dithers, and their order within one:
+# VIS with the spectra, then J, H, Y. Fwhm: of a star's image in our own PSFs (`optics`) with the pixel.
+# VIS: 0.17" in Cropper et al. (2016), 0.16" in flight (VIS processing of Q1, arXiv:2503.15303). NISP's
+# 0.48" in stacked images (Cuillandre et al. 2025, Table 2) are widened by the stacking. Fwhm_eff: of our
+# own PSFs with the pixel: an obscured Airy disk, the mean over the band for a 5800 K star, and 0.10" of
+# jitter and charge diffusion.
+#    name    curve                nm       zero     sky      s      fwhm   fwhm_eff offset
+_EUCLID_VIS_BANDS = (("VIS", "speclite:Euclid-VIS", 750.637, 25.9202, 22.3203, 565.0, 0.167, 0.2385, 0.0),)
+_EUCLID_NISP_BANDS = (
+    ("Y", "speclite:Euclid-Y", 1089.014, 24.9858, 22.1, 112.0, 0.339, 0.404, 910.0),
+    ("J", "speclite:Euclid-J", 1379.127, 25.1687, 22.2, 112.0, 0.337, 0.452, 630.0),
+    ("H", "speclite:Euclid-H", 1785.975, 25.1054, 22.3, 112.0, 0.363, 0.520, 770.0),
 )
 
-SURVEYS: dict[str, Survey] = {s.name: s for s in (_LSST, _EUCLID_VIS, _EUCLID_NISP)}
-
-# LSST sky: dark, zenith, Ivezic et al. (2019) Table 2. VIS sky: surveycodex 1.3.0
-# (zodiacal). NISP sky: medians in flight, Cuillandre et al. (2025, ERO) Table 2. LSST exposure: one 30 s
-# visit (surveycodex gives ten-year totals). VIS 565 s, NISP 112 s: Scaramella et al. (2022) sec. 4.1,
-# one of four dithers. LSST fwhm_eff: SMTN-002, fiducial at zenith; fwhm = 0.822 fwhm_eff + 0.052.
-# Euclid fwhm: of a star's image in our own PSFs (`optics`) with the pixel. VIS: 0.17" in Cropper et al.
-# (2016), 0.16" in flight (VIS processing of Q1, arXiv:2503.15303). NISP's 0.48" in stacked images
-# (Cuillandre et al. 2025, Table 2) are widened by the stacking. Euclid fwhm_eff: of our own PSFs with the
-# pixel: an obscured Airy disk, the mean over the band for a 5800 K star, and 0.10" of jitter and charge
-# diffusion.
-#          name  survey        curve         nm       zero     sky    s     fwhm   fwhm_eff
-_TABLE = (
-    ("u", "LSST", "lsst2023-u", 374.570, 26.4622, 22.99, 30.0, 0.822 * 0.92 + 0.052, 0.92),
-    ("g", "LSST", "lsst2023-g", 484.622, 28.4972, 22.26, 30.0, 0.822 * 0.87 + 0.052, 0.87),
-    ("r", "LSST", "lsst2023-r", 624.903, 28.3671, 21.20, 30.0, 0.822 * 0.83 + 0.052, 0.83),
-    ("i", "LSST", "lsst2023-i", 757.899, 28.1869, 20.48, 30.0, 0.822 * 0.80 + 0.052, 0.80),
-    ("z", "LSST", "lsst2023-z", 869.113, 27.8012, 19.60, 30.0, 0.822 * 0.78 + 0.052, 0.78),
-    ("y", "LSST", "lsst2023-y", 976.689, 26.8265, 18.61, 30.0, 0.822 * 0.76 + 0.052, 0.76),
-    ("VIS", "EUCLID_VIS", "Euclid-VIS", 750.637, 25.9202, 22.3203, 565.0, 0.167, 0.2385),
-    ("Y", "EUCLID_NISP", "Euclid-Y", 1089.014, 24.9858, 22.1, 112.0, 0.339, 0.404),
-    ("J", "EUCLID_NISP", "Euclid-J", 1379.127, 25.1687, 22.2, 112.0, 0.337, 0.452),
-    ("H", "EUCLID_NISP", "Euclid-H", 1785.975, 25.1054, 22.3, 112.0, 0.363, 0.520),
+# The order decides codes and random streams: a new survey comes last.
+_ENTRIES: tuple[tuple[Survey, tuple[tuple[Any, ...], ...]], ...] = (
+    (_LSST, _LSST_BANDS),
+    (_EUCLID_VIS, _EUCLID_VIS_BANDS),
+    (_EUCLID_NISP, _EUCLID_NISP_BANDS),
 )
 
-BANDS: dict[str, Band] = {row[0]: Band(row[0], code, *row[1:]) for code, row in enumerate(_TABLE)}
+SURVEYS: dict[str, Survey] = {survey.name: survey for survey, _ in _ENTRIES}
+
+_ROWS = [(row[0], survey.name, *row[1:]) for survey, rows in _ENTRIES for row in rows]
+BANDS: dict[str, Band] = {row[0]: Band(row[0], code, *row[1:]) for code, row in enumerate(_ROWS)}
 
 
 def find_band(name: str) -> Band:

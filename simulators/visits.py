@@ -40,14 +40,14 @@ _AREA = 2.266
 
 @dataclass(frozen=True)
 class Visit:
-    """One exposure: a real visit (LSST) or dither (Euclid), or up to four of them in one.
+    """One exposure: a real visit (LSST) or dither (in space), or up to four of them in one.
 
     Attributes:
         band: name of the band.
         mjd: start, days.
         fwhm_eff_arcsec: FWHM of the Gaussian with the same noise-equivalent area, arcsec.
         m5: five-sigma depth for a point source, of the whole exposure, AB mag.
-        airmass: airmass; 1 for Euclid.
+        airmass: airmass; 1 in space.
         condensed: how many real visits it stands for, 1 to 4. Its exposure time is theirs
             together, and its read noise that of as many read-outs.
     """
@@ -61,9 +61,11 @@ class Visit:
 
     @property
     def fwhm_arcsec(self) -> float:
-        """FWHM of a star's image, arcsec: LSST 0.822 fwhm_eff + 0.052 (SMTN-002), Euclid the band's."""
+        """FWHM of a star's image, arcsec: LSST 0.822 fwhm_eff + 0.052 (SMTN-002), in space the band's."""
         band = BANDS[self.band]
-        return 0.822 * self.fwhm_eff_arcsec + 0.052 if band.survey == "LSST" else band.fwhm_arcsec
+        if SURVEYS[band.survey].mission is None:
+            return 0.822 * self.fwhm_eff_arcsec + 0.052
+        return band.fwhm_arcsec
 
     @property
     def exposure_s(self) -> float:
@@ -79,7 +81,7 @@ class Visits:
     each `Visit` in turn.
 
     Attributes:
-        code: (n) int8, code of the band, 0 to 9 in the order u g r i z y VIS Y J H.
+        code: (n) int8, code of the band, its place in `surveys.BANDS`.
         mjd: (n) start, days.
         fwhm_eff_arcsec: (n) arcsec.
         m5: (n) AB mag.
@@ -253,7 +255,7 @@ def deepest(code: np.ndarray, fwhm_eff_arcsec: np.ndarray) -> np.ndarray:
     """Five-sigma depth of one visit over its detector and the least sky there is, AB mag.
 
     Arguments:
-        code: code of the band, 0 to 9.
+        code: code of the band.
         fwhm_eff_arcsec: seeing, arcsec; broadcasts against `code`.
     """
     n_eff = _AREA * (fwhm_eff_arcsec / _PIXELS[code]) ** 2

@@ -6,7 +6,6 @@ import itertools
 
 import numpy as np
 import pytest
-import speclite.filters
 from skysynergy.simulators.chromatic import (
     REFERENCE_K,
     bin_edges_nm,
@@ -15,15 +14,16 @@ from skysynergy.simulators.chromatic import (
     reference_fractions,
     wavelengths,
 )
+from skysynergy.simulators.curves import filter_curve
 from skysynergy.simulators.surveys import BANDS
 
 
 def photons(band, low, high, spectrum):
     """Of a spectrum (of nm) through a band, by quadrature between two wavelengths."""
-    curve = speclite.filters.load_filter(BANDS[band].curve)
+    wavelength, response = filter_curve(band)
 
     def rate(nm):
-        return np.interp(10 * nm, curve.wavelength, curve.response, 0, 0) * spectrum(nm) * nm
+        return np.interp(10 * nm, wavelength, response, 0, 0) * spectrum(nm) * nm
 
     grid = np.linspace(low, high, 40_001)
     values = rate(grid)

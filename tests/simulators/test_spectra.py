@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from skysynergy.simulators import spectra
+from skysynergy.simulators.curves import filter_curve
 from skysynergy.simulators.spectra import (
     Z_MAX,
     band_fractions,
@@ -11,10 +12,10 @@ from skysynergy.simulators.spectra import (
     synthetic_flux,
 )
 from skysynergy.simulators.surveys import BANDS, flux_from_mag
-from skysynergy.simulators.templates import elements, fitting_templates, library
+from skysynergy.simulators.templates import Elements, elements, fitting_templates, library
 
 LIGHT_SPEED = 2.99792458e18  # Angstrom/s
-WAVELENGTH = np.linspace(2000, 23000, 20000)
+WAVELENGTH = np.linspace(2000, 25000, 22000)
 
 
 @pytest.mark.parametrize("band", BANDS)
@@ -32,7 +33,10 @@ def test_fluxes_are_those_of_speclite(template, band):
 
     # On a fine grid: speclite itself follows the spectrum with the trapezoidal rule.
     f_lambda = np.interp(WAVELENGTH / 1.6, template.wavelength, template.f_lambda) * 1e-20
-    curve = speclite.filters.load_filter(BANDS[band].curve)
+    wavelength, response = filter_curve(band)
+    curve = speclite.filters.FilterResponse(
+        wavelength * u.AA, response, {"group_name": "test", "band_name": band}
+    )
     unit = u.erg / u.s / u.cm**2 / u.AA
     theirs = curve.get_ab_maggies(f_lambda * unit, WAVELENGTH * u.AA) * 10 ** (0.4 * 31.4)
     # 2e-3: they keep the far wings of the curve, and 31.4 rounds 3631 Jy.
@@ -106,7 +110,7 @@ def _ours(n, seed=1):
 def test_both_parts_together_have_the_magnitude():
     spectrum, z, mag = _ours(500)
     flux = flux_parts(spectrum, z, mag)
-    assert flux.shape == (500, 2, 10) and np.all(flux >= 0)
+    assert flux.shape == (500, 2, len(BANDS)) and np.all(flux >= 0)
     np.testing.assert_allclose(flux[:, :, BANDS["i"].code].sum(axis=1), flux_from_mag(mag), rtol=1e-9)
     assert np.all(flux.sum(axis=1) > 0)
 
@@ -127,7 +131,7 @@ def test_parts_are_those_of_one_spectrum_integrated_alone(band):
 def test_flux_is_linear_between_redshifts():
     low, middle, high = (flux_parts([7], [z], [31.4])[0] for z in (1.00, 1.01, 1.02))
     np.testing.assert_allclose(middle, (low + high) / 2)
-    assert flux_parts([0], [Z_MAX], [31.4]).shape == (1, 2, 10)
+    assert flux_parts([0], [Z_MAX], [31.4]).shape == (1, 2, len(BANDS))
 
 
 @pytest.mark.parametrize("band", ["g", "VIS"])
@@ -143,6 +147,18 @@ def test_fractions_of_a_band_are_its_photons(band):
         if detected.sum() > 0:
             counted, _ = np.histogram(observed / 10, [0.0, *edges[1:-1], 1e5], weights=detected)
             np.testing.assert_allclose(ours[part], counted / counted.sum(), atol=2e-3)
+
+
+def test_a_spectrum_goes_on_beyond_its_end(monkeypatch):
+    # Two elements of f_lambda = 1 up to 2 micrometres: 2.1 micrometres sees what falls as lambda^-3.
+    light = np.ones((2, 3))
+    parts = Elements(("one", "two"), np.array([1e3, 1e4, 2e4]), light, 0 * light, np.array([False, True]))
+    monkeypatch.setattr(spectra, "elements", lambda: parts)
+    counted = spectra._integrated(np.array([2.1e4]), np.ones((1, 1)))[0, :, :, 0]
+    np.testing.assert_allclose(counted[:, 0], 1.05**-3.0)
+    np.testing.assert_allclose(counted[:, 10:], 1.0)  # redshift 0.2: within
+    with pytest.raises(ValueError, match="spectra end at 20000 Angstrom, too far from 23000"):
+        spectra._integrated(np.array([2.3e4]), np.ones((1, 1)))
 
 
 def test_fractions_add_up_and_red_galaxies_are_red():

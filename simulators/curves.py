@@ -1,0 +1,67 @@
+"""Filter curves: how each band's `Band.curve` names one, and where it is read from.
+
+A name is ``library:curve``. The libraries take a second to import, so that they are imported when a curve
+is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .surveys import SURVEYS, find_band
+
+__all__ = ["LIBRARIES", "filter_curve"]
+
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+def _speclite(name: str, area_cm2: float) -> Curve:
+    import speclite.filters
+
+    curve = speclite.filters.load_filter(name)
+    return np.array(curve.wavelength, dtype=float), np.array(curve.response, dtype=float)
+
+
+def _galsim_roman(name: str, area_cm2: float) -> Curve:
+    import galsim.roman
+
+    # As tabulated: GalSim would thin it, to a part in ten thousand.
+    curve = galsim.roman.getBandpass(name, default_thin_trunc=False)
+    nm = np.array(curve.wave_list, dtype=float)
+    # The tables hold effective areas, which GalSim divides by an area of its own.
+    return 10 * nm, curve(nm) * (galsim.roman.collecting_area / area_cm2)
+
+
+LIBRARIES: dict[str, Callable[[str, float], Curve]] = {
+    "speclite": _speclite,
+    "galsim.roman": _galsim_roman,
+}
+"""What reads the curve of a name; given the collecting area of the survey too, cm^2."""
+
+
+@cache
+def filter_curve(band: str) -> Curve:
+    """The curve of a band: everything between the sky (LSST: between the air) and a detected electron.
+
+    Returns:
+        wavelength, Angstrom, increasing; response, electrons for each photon on the collecting area. Of
+        (n,) both, not to be written to.
+
+    Raises:
+        ValueError: if there is no such band, or its curve is of a library that is not known.
+    """
+    described = find_band(band)
+    library, _, name = described.curve.partition(":")
+    if library not in LIBRARIES:
+        raise ValueError(
+            f"the curve {described.curve!r} of band {band} is of no known library: "
+            f"it begins with {' or '.join(f'{known}:' for known in LIBRARIES)}"
+        )
+    wavelength, response = LIBRARIES[library](name, SURVEYS[described.survey].area_cm2)
+    for array in (wavelength, response):
+        array.flags.writeable = False
+    return wavelength, response
