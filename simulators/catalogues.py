@@ -17,7 +17,7 @@ from .knots import MAX_KNOTS, knot_positions
 from .morphology import BULGE, DISK, component_flux, nearest_sersic
 from .redshifts import draw_spectra
 from .spectra import Z_GRID, Z_MAX, flux_parts, part_fluxes
-from .surveys import BANDS
+from .surveys import AB_ZERO_POINT, BANDS, SURVEYS
 from .tables import Column, read_table, take_columns
 from .templates import library
 
@@ -36,11 +36,12 @@ Spectra = Callable[
     [np.random.Generator, NDArray[np.float64], NDArray[np.float64]],
     tuple[NDArray[np.int64], NDArray[np.float64]],
 ]
-"""``spectra(rng, mag_i, z)``: for n galaxies, (n,) indices into the library of true spectra, and (n, 2, 10)
-nJy of the young and the old part of each, which add up to the magnitude in LSST i."""
+"""``spectra(rng, mag_i, z)``: for n galaxies, (n,) indices into the library of true spectra, and
+(n, 2, bands) nJy of the young and the old part of each, which add up to the magnitude in LSST i."""
 
 Match = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.int64]]
-"""``match(z, flux)``: the spectrum of the library, (n,), that is nearest to (n, 10) nJy at (n,) redshifts.
+"""``match(z, flux)``: the spectrum of the library, (n,), that is nearest to (n, bands) nJy at (n,)
+redshifts; bands of which nothing is known are NaN throughout.
 What depends on a spectrum within a band (chromatic effects) is then that of the library."""
 
 I_MINUS_F814W = 0.135
@@ -89,14 +90,16 @@ def nearest_spectrum(z: NDArray[np.float64], flux: NDArray[np.float64]) -> NDArr
 
     Arguments:
         z: (n,) redshifts, 0 to `spectra.Z_MAX`.
-        flux: (n, 10) nJy.
+        flux: (n, bands) nJy; bands that are NaN throughout take no part.
 
     Raises:
         ValueError: if a redshift is beyond the library, or a galaxy has no light at all.
     """
     _refuse(~((z >= 0) & (z <= Z_MAX)), f"galaxies to be matched: the redshift is not within 0 and {Z_MAX}")
+    given = ~np.isnan(flux).all(axis=0)
+    flux = flux[:, given]
     _refuse(~(flux.max(axis=1, initial=0.0) > 0), "galaxies to be matched: there is no light")
-    known = part_fluxes().sum(axis=1)
+    known = part_fluxes()[..., given].sum(axis=1)
     row = np.rint(z / Z_GRID[1]).astype(int)
     found = np.empty(len(z), dtype=np.int64)
     for start in range(0, len(z), _CHUNK):
@@ -169,11 +172,14 @@ def from_cosmos(
 def from_table(rng: np.random.Generator, source: Any, match: Match = nearest_spectrum) -> Galaxies:
     """Galaxies of any table with these columns.
 
-    Needed: ``z``; ``flux_u`` … ``flux_H``, nJy of the whole galaxy in the ten bands; ``half_light_arcsec``
-    (circularised), ``sersic_n``, ``e1``, ``e2`` of the disk or of the only profile. If there is one of
-    ``bulge_flux_u`` … ``bulge_flux_H``, all are needed, and ``bulge_half_light_arcsec``; ``bulge_sersic_n``
-    (else 4), ``bulge_e1`` and ``bulge_e2`` (else those of the disk) are taken if given. So are ``spectrum``,
-    index into the library of true spectra, ``n_knots`` and ``knot_fraction``.
+    Needed: ``z``; ``flux_u`` … ``flux_y``, nJy of the whole galaxy in the bands of LSST;
+    ``half_light_arcsec`` (circularised), ``sersic_n``, ``e1``, ``e2`` of the disk or of the only profile. Of
+    another survey, such as ``flux_VIS``, or ``flux_Y``, ``flux_J``, ``flux_H``, all bands are given or none:
+    a survey that is left out gets the fluxes of the spectrum, with the light in i as it is (none, where
+    there is none in i). If there is one of ``bulge_flux_u`` …, those of all bands given are needed, and
+    ``bulge_half_light_arcsec``; ``bulge_sersic_n`` (else 4), ``bulge_e1`` and ``bulge_e2`` (else those of
+    the disk) are taken if given. So are ``spectrum``, index into the library of true spectra, ``n_knots``
+    and ``knot_fraction``.
 
     Arguments:
         rng: where the places of knots come from.
@@ -186,9 +192,16 @@ def from_table(rng: np.random.Generator, source: Any, match: Match = nearest_spe
     table = read_table(source)
     title = "a table of galaxies"
     bulge = any(f"bulge_flux_{band}" in table for band in BANDS)
+    parts = ("flux", "bulge_flux")
+    given = [
+        name
+        for survey in SURVEYS.values()
+        if survey.name == "LSST" or any(f"{part}_{b}" in table for b in survey.bands for part in parts)
+        for name in survey.bands
+    ]
     columns = [
         Column("z", "redshift", 0.0, Z_MAX),
-        *(Column(f"flux_{band}", f"nJy of the whole galaxy in {band}", 0.0) for band in BANDS),
+        *(Column(f"flux_{band}", f"nJy of the whole galaxy in {band}", 0.0) for band in given),
         Column("half_light_arcsec", "circularised half-light radius, arcsec", 0.0, above=True),
         Column("sersic_n", "Sersic index", 0.0, above=True),
         *(Column(name, "ellipticity, (1 - q) / (1 + q)", -1.0, 1.0) for name in ("e1", "e2")),
@@ -197,7 +210,7 @@ def from_table(rng: np.random.Generator, source: Any, match: Match = nearest_spe
         Column("knot_fraction", "share of the disk's light in knots", 0.0, 1.0, needed=False),
     ]
     if bulge:
-        columns += [Column(f"bulge_flux_{band}", f"nJy of the bulge in {band}", 0.0) for band in BANDS]
+        columns += [Column(f"bulge_flux_{band}", f"nJy of the bulge in {band}", 0.0) for band in given]
         columns += [
             Column("bulge_half_light_arcsec", "circularised radius of the bulge, arcsec", 0.0, above=True),
             Column("bulge_sersic_n", "Sersic index of the bulge", 0.0, above=True, needed=False),
@@ -210,10 +223,11 @@ def from_table(rng: np.random.Generator, source: Any, match: Match = nearest_spe
     for name in ("spectrum", "n_knots"):
         _refuse(taken.get(name, np.zeros(0)) % 1 != 0, f"{title}: {name} is no whole number")
     n = len(taken["z"])
-    flux = np.zeros((n, 2, len(BANDS)))
-    for name, band in BANDS.items():
-        flux[:, BULGE, band.code] = taken.get(f"bulge_flux_{name}", 0.0)
-        flux[:, DISK, band.code] = taken[f"flux_{name}"] - flux[:, BULGE, band.code]
+    flux = np.full((n, 2, len(BANDS)), np.nan)
+    for name in given:
+        code = BANDS[name].code
+        flux[:, BULGE, code] = taken.get(f"bulge_flux_{name}", 0.0)
+        flux[:, DISK, code] = taken[f"flux_{name}"] - flux[:, BULGE, code]
     _refuse((flux[:, DISK] < 0).any(axis=1), f"{title}: the bulge is brighter than the whole galaxy")
 
     def pair(name: str, default: Any) -> NDArray[np.float64]:
@@ -229,7 +243,7 @@ def from_table(rng: np.random.Generator, source: Any, match: Match = nearest_spe
     return _galaxies(
         z=taken["z"],
         spectrum=spectrum,
-        flux=flux,
+        flux=_completed(flux, spectrum, taken["z"]),
         radius=pair("half_light_arcsec", taken["half_light_arcsec"]),
         index=nearest_sersic(pair("sersic_n", 4.0)),
         e=e,
@@ -237,10 +251,23 @@ def from_table(rng: np.random.Generator, source: Any, match: Match = nearest_spe
     )
 
 
+def _completed(
+    flux: NDArray[np.float64], spectrum: NDArray[np.int64], z: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """(n, 2, bands) of disk and bulge, where it is NaN from the spectrum with the light in i as it is."""
+    if not np.isnan(flux).any():
+        return flux
+    i = BANDS["i"].code
+    flux_i = flux[:, :, i].sum(axis=1)
+    share = flux[:, BULGE, i] / np.where(flux_i > 0, flux_i, 1.0)
+    of_one = component_flux(flux_parts(spectrum, z, np.full(len(z), AB_ZERO_POINT)), share)  # 1 nJy in i
+    return np.where(np.isnan(flux), of_one * flux_i[:, None, None], flux)
+
+
 def from_skycatalogs(rng: np.random.Generator, source: Any, match: Match = nearest_spectrum) -> Galaxies:
     """Galaxies of a sample of skyCatalogs (LSST DESC), from its main file ``galaxy_<healpix>.parquet``.
 
-    Fluxes come from the luminosities in 30 top hats, in all ten bands and for each component, so that no
+    Fluxes come from the luminosities in 30 top hats, in all bands and for each component, so that no
     flux file is needed (its photons depend on the throughputs of the day; see `simulators.tophats`). They
     are before lensing and Galactic extinction. The light of `knots` is given to the disk, of which it is
     the `knot_fraction`.

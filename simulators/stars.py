@@ -1,4 +1,4 @@
-"""Stars of the Milky Way by Galactic latitude: how many, how bright, in ten bands.
+"""Stars of the Milky Way by Galactic latitude: how many, how bright, in all bands.
 
 Counts are an integral along the line of sight: two disks and a halo (Jurić et al. 2008) filled with
 the main sequence of Pecaut & Mamajek (2013) and a mass function. Colours are the locus of SDSS and
@@ -96,6 +96,9 @@ _SUBLUMINOUS, _TURNOFF = (0.0, 0.4, 1.0), (0.30, 0.40, 0.25)
 
 # Scatter of single stars, mag: along the locus, and off it in each band but i, more in u. Our choice.
 _COLOUR_SCATTER, _BAND_SCATTER, _U_SCATTER = 0.03, 0.02, 0.08
+# These bands scatter by themselves. A band of any other survey scatters as they do at its wavelength: near
+# twins of one filter see the same star alike, and a new survey draws no random numbers.
+_SCATTERED = ("u", "g", "r", "i", "z", "y", "VIS", "Y", "J", "H")
 # Grid of the line of sight: absolute and apparent magnitudes.
 _STEP = 0.05
 _LONGITUDE_DEG = 90.0
@@ -107,7 +110,7 @@ class Stars:
 
     Attributes:
         x, y: (n,) arcsec from the centre.
-        flux: (n, 10) nJy, columns in order of the band codes.
+        flux: (n, bands) nJy, columns in order of the band codes.
     """
 
     x: NDArray[np.float64]
@@ -139,10 +142,10 @@ def draw_stars(
     cell = np.searchsorted(counts.cumulative, counts.cumulative[-1] * rng.uniform(size=n), side="right")
     mag_i = counts.mag_i[cell // len(counts.colour)] + counts.step * rng.uniform(-0.5, 0.5, n)
     colour = counts.colour[cell % len(counts.colour)] + _COLOUR_SCATTER * rng.normal(size=n)
-    scatter = np.full(len(BANDS), _BAND_SCATTER)
-    scatter[BANDS["u"].code], scatter[BANDS["i"].code] = _U_SCATTER, 0.0
+    scatter = np.full(len(_SCATTERED), _BAND_SCATTER)
+    scatter[_SCATTERED.index("u")], scatter[_SCATTERED.index("i")] = _U_SCATTER, 0.0
     flux = star_fluxes(np.clip(colour, *COLOUR_LIMITS), mag_i)
-    flux *= 10.0 ** (-0.4 * scatter * rng.normal(size=flux.shape))
+    flux *= 10.0 ** (-0.4 * (scatter * rng.normal(size=(n, len(_SCATTERED)))) @ _scatter_shares())
     half = width_arcsec / 2.0
     x, y = rng.uniform(-half, half, (2, n))
     return Stars(x, y, flux)
@@ -158,14 +161,14 @@ def star_density_arcmin2(latitude_deg: float, i_limit: float) -> float:
 
 
 def star_fluxes(colour: ArrayLike, mag_i: ArrayLike) -> NDArray[np.float64]:
-    """Fluxes of stars on the locus in the ten bands.
+    """Fluxes of stars on the locus in all bands.
 
     Arguments:
         colour: (n,) g - i of SDSS, within `COLOUR_LIMITS`.
         mag_i: (n,) LSST i magnitudes.
 
     Returns:
-        (n, 10) nJy, columns in order of the band codes.
+        (n, bands) nJy, columns in order of the band codes.
 
     Raises:
         ValueError: if a colour is beyond the locus.
@@ -184,7 +187,7 @@ def star_locus() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.f
 
     Returns:
         colour: (n,) g - i of SDSS.
-        wavelength: (m,) Angstrom, 2900 to 24000.
+        wavelength: (m,) Angstrom, 2900 to 26,000.
         f_lambda: (n, m) arbitrary units.
     """
     u_g, g_r, r_i, i_z, z_j, j_h, h_k = COVEY_LOCUS.T[1:]
@@ -193,6 +196,8 @@ def star_locus() -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.f
     sdss = np.stack([u_g + g_r + r_i, g_r + r_i, r_i, 0.0 * r_i, -i_z], axis=-1)
     wanted = np.concatenate([sdss, vega + np.array(_TWOMASS_AB)], axis=1)
     wavelength = np.geomspace(2900.0, 24000.0, 3000)
+    # The same steps on to where the reddest filters end.
+    wavelength = np.append(wavelength, wavelength[-1] * (wavelength[1] / wavelength[0]) ** np.arange(1, 115))
     weights = _locus_weights(wavelength)
     corners = wanted.copy()
     for _ in range(_CORRECTIONS):
@@ -289,6 +294,18 @@ def _locus_bands() -> NDArray[np.float64]:
     for name, band in BANDS.items():
         flux[:, band.code] = synthetic_flux(wavelength, f_lambda, name)
     return -2.5 * np.log10(flux / flux[:, [BANDS["i"].code]])
+
+
+@cache
+def _scatter_shares() -> NDArray[np.float64]:
+    """(scattered band, band) what each takes of the scatter of the bands beside it, linear in wavelength."""
+    known = sorted(_SCATTERED, key=lambda name: BANDS[name].wavelength_nm)
+    at = [BANDS[name].wavelength_nm for name in known]
+    shares = np.zeros((len(_SCATTERED), len(BANDS)))
+    for row, name in enumerate(_SCATTERED):
+        nodes = [float(name == other) for other in known]
+        shares[row] = np.interp([band.wavelength_nm for band in BANDS.values()], at, nodes)
+    return shares
 
 
 def _latitude(latitude_deg: float) -> float:

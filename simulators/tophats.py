@@ -32,7 +32,7 @@ _LIGHT_KM_S, _MPC_M = 299792.458, 3.0856775814913673e22
 
 
 def component_fluxes(luminosity: ArrayLike, z: ArrayLike, z_hubble: ArrayLike) -> NDArray[np.float64]:
-    """AB fluxes in the ten bands.
+    """AB fluxes in all bands.
 
     The luminosity per frequency is interpolated at each band's wavelength at rest: no lines, no absorption
     by intergalactic hydrogen, and the last top hat's value beyond either end.
@@ -43,7 +43,7 @@ def component_fluxes(luminosity: ArrayLike, z: ArrayLike, z_hubble: ArrayLike) -
         z_hubble: (n,) redshifts without, which give the distance.
 
     Returns:
-        (n, 10) nJy, columns in order of the band codes.
+        (n, bands) nJy, columns in order of the band codes.
 
     Raises:
         ValueError: if the luminosities are of another shape, negative or not finite.

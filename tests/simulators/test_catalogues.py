@@ -14,7 +14,7 @@ from skysynergy.simulators.catalogues import (
 )
 from skysynergy.simulators.morphology import SERSIC_INDICES
 from skysynergy.simulators.spectra import flux_parts
-from skysynergy.simulators.surveys import BANDS, flux_from_mag, mag_from_flux
+from skysynergy.simulators.surveys import BANDS, SURVEYS, flux_from_mag, mag_from_flux
 
 I = BANDS["i"].code  # noqa: E741
 
@@ -26,8 +26,8 @@ def rng():
 
 def _spectra(rng, mag_i, z):
     """Half young, half old and redder."""
-    young = 0.5 * flux_from_mag(mag_i)[:, None] * np.ones(10)
-    old = young * 2.0 ** (np.arange(10) - I)
+    young = 0.5 * flux_from_mag(mag_i)[:, None] * np.ones(len(BANDS))
+    old = young * 2.0 ** (np.arange(len(BANDS)) - I)
     return np.arange(len(z)), np.stack([young, old], axis=1)
 
 
@@ -113,7 +113,7 @@ def test_any_table_through_a_file(rng, tmp_path):
     pq.write_table(pa.table(table), path)
     found = from_table(rng, path)
     np.testing.assert_array_equal(found.spectrum, [0, 1, 2])
-    np.testing.assert_allclose(found.flux, table["flux_u"][:, None] * np.ones(10))
+    np.testing.assert_allclose(found.flux, table["flux_u"][:, None] * np.ones(len(BANDS)))
     np.testing.assert_allclose(found.component_flux[:, 1], 0.25 * found.flux)
     np.testing.assert_array_equal(found.sersic_n, [[1.0, 4.0]] * 3)
     np.testing.assert_array_equal(found.e2, np.full((3, 2), -0.2))
@@ -138,9 +138,37 @@ def test_library_spectra_are_found_again(rng):
     ours = flux_parts(again, grid, mag_i).sum(axis=1)
     np.testing.assert_allclose(ours, flux_parts(spectrum, grid, mag_i).sum(axis=1), rtol=2e-3, atol=1e-3)
     with pytest.raises(ValueError, match="redshift is not within 0 and 5.0 in 1 rows, the first is 1"):
-        nearest_spectrum(np.array([1.0, 6.0]), np.ones((2, 10)))
+        nearest_spectrum(np.array([1.0, 6.0]), np.ones((2, len(BANDS))))
     with pytest.raises(ValueError, match="there is no light in 1 rows, the first is 0"):
-        nearest_spectrum(np.ones(2), np.stack([np.zeros(10), np.ones(10)]))
+        nearest_spectrum(np.ones(2), np.stack([np.zeros(len(BANDS)), np.ones(len(BANDS))]))
+
+
+def test_a_survey_that_a_table_leaves_out_comes_from_the_spectrum(rng):
+    n, mag_i = 20, np.linspace(21.0, 25.0, 20)
+    z = np.round(rng.uniform(0.1, 2.0, n) / 0.02) * 0.02
+    spectrum, parts = library_spectra(rng, mag_i, z)
+    whole = parts.sum(axis=1)
+    lsst = SURVEYS["LSST"].bands
+    table = _table(n) | {"z": z}
+    table = {name: column for name, column in table.items() if not name.startswith("flux_")}
+    table |= {f"flux_{band}": whole[:, BANDS[band].code] for band in lsst}
+    found = from_table(rng, table | {"spectrum": spectrum})
+    np.testing.assert_allclose(found.flux, whole, rtol=1e-9)
+    # Half of the light in i is the bulge's: of the rest of the bands it has its part of the spectrum.
+    bulge = {f"bulge_flux_{band}": 0.5 * whole[:, BANDS[band].code] for band in lsst}
+    both = from_table(rng, table | bulge | {"bulge_half_light_arcsec": np.full(n, 0.2), "spectrum": spectrum})
+    np.testing.assert_allclose(both.flux, whole, rtol=1e-9)
+    assert (both.component_flux >= 0).all() and (both.component_flux[:, 1, BANDS["H"].code] > 0).all()
+    # Six bands are enough to find a spectrum of such colours.
+    del table["spectrum"]
+    matched = from_table(rng, table)
+    np.testing.assert_allclose(matched.flux[:, : len(lsst)], whole[:, : len(lsst)])
+    ours = flux_parts(matched.spectrum, z, mag_i).sum(axis=1)
+    np.testing.assert_allclose(matched.flux[:, len(lsst) :], ours[:, len(lsst) :], rtol=1e-6)
+    with pytest.raises(ValueError, match="'flux_J' is missing"):
+        from_table(rng, table | {"flux_H": whole[:, BANDS["H"].code]})
+    dark = table | {"flux_i": np.zeros(n), "spectrum": spectrum}
+    assert (from_table(rng, dark).flux[:, BANDS["H"].code] == 0).all()
 
 
 def test_any_table_refusals(rng):
@@ -183,7 +211,7 @@ def _skycatalogs(old=False):
 def test_skycatalogs(rng):
     found = from_skycatalogs(rng, _skycatalogs(), _match)
     share = found.component_flux[:, 1] / found.flux
-    np.testing.assert_allclose(share, np.array([[0.0], [0.5 / 1.75], [0.2 / 2.2]]) * np.ones(10))
+    np.testing.assert_allclose(share, np.array([[0.0], [0.5 / 1.75], [0.2 / 2.2]]) * np.ones(len(BANDS)))
     np.testing.assert_allclose(found.half_light_arcsec, [[0.6 * np.sqrt(0.5), 0.3 * np.sqrt(0.8)]] * 3)
     # The major axis lies at right angles to the catalogue's angle of 30 degrees.
     np.testing.assert_allclose(

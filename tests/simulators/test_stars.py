@@ -122,7 +122,7 @@ def test_fluxes_scale_with_magnitude_and_i_is_exact():
     flux = star_fluxes([0.3, 2.7], [20.0, 25.0])
     np.testing.assert_allclose(mag_from_flux(flux[:, BANDS["i"].code]), [20.0, 25.0])
     np.testing.assert_allclose(star_fluxes([0.3], [22.5]), flux[:1] / 10, rtol=1e-12)
-    assert (flux > 0).all() and flux.shape == (2, 10)
+    assert (flux > 0).all() and flux.shape == (2, len(BANDS))
 
 
 @pytest.mark.parametrize(
@@ -138,3 +138,14 @@ def test_fluxes_scale_with_magnitude_and_i_is_exact():
 def test_what_makes_no_sense_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(np.random.default_rng(0))
+
+
+def test_a_band_scatters_as_those_beside_it():
+    shares = stars._scatter_shares()
+    # The ten of LSST and Euclid by themselves, and nobody more than once.
+    np.testing.assert_array_equal(shares[:, :10], np.eye(10))
+    np.testing.assert_allclose(shares.sum(axis=0), 1.0)
+    for band in list(BANDS.values())[10:]:
+        mean = shares[:, band.code] @ [BANDS[name].wavelength_nm for name in stars._SCATTERED]
+        low, high = BANDS["u"].wavelength_nm, BANDS["H"].wavelength_nm
+        assert mean == pytest.approx(np.clip(band.wavelength_nm, low, high))
