@@ -246,7 +246,7 @@ def show(
     truth: bool,
     out: Path,
 ) -> None:
-    """Draw a scene: colour composite, all ten bands, the truth; or its single exposures.
+    """Draw a scene: colour composites, all its bands, the truth; or its single exposures.
 
     \b
     Example:  skysynergy show shear --scene 3 --out scene.png

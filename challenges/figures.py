@@ -38,14 +38,7 @@ N_LABELS = 4
 SMOOTHING = 0.8
 """Standard deviation in pixels of the Gaussian that calms the noise of colour pictures."""
 
-# Bands of a composite, from red to blue, each with a factor that makes a galaxy of typical colours
-# at i = 24.5 white: differences of 0.4 and 0.6 mag between LSST bands, of 0.2 mag between NISP bands.
-_COMPOSITES = {
-    "LSST": {"i": 1.0, "r": 1.45, "g": 2.5},
-    "EUCLID_NISP": {"H": 1.0, "J": 1.2, "Y": 1.45},
-}
 _MASKED = ListedColormap([COLOURS["vermillion"]])
-_TITLES = {"LSST": "LSST", "EUCLID_VIS": "Euclid VIS", "EUCLID_NISP": "Euclid NISP"}
 _REDSHIFTS = ListedColormap(colormaps["viridis"](np.linspace(0.25, 1, 256)))
 
 
@@ -69,17 +62,18 @@ def scene_figure(data: xarray.DataTree, truth: xarray.DataTree | None = None, sc
             raise ValueError("data and truth have other field ids: open both from one split")
     taken = exposures_of(data, scene)
     coadds = {b: _coadd(t, b) for t in taken for b in dict.fromkeys(t.band)}
-    half = taken[0].image.shape[-1] * taken[0].survey.pixel_arcsec / 2
+    # Half of what each survey shows, arcsec: they differ by part of a pixel.
+    halves = {t.survey.name: t.image.shape[-1] * t.survey.pixel_arcsec / 2 for t in taken}
     n_top = len(taken) + (truth is not None)
     figure, tops, smalls = _panels(n_top, len(coadds))
     title = _title(data, truth, scene, field)
     figure.suptitle(title, x=0.01, ha="left", fontsize=13, fontweight="bold")
 
-    extent = (-half, half, -half, half)
     for index, (one, axes) in enumerate(zip(taken, tops, strict=False)):
         picture, name = _composite(one, coadds)
-        axes.imshow(picture, extent=extent, cmap="gray", vmin=0, vmax=1, interpolation="bicubic")
-        axes.set_title(f"{_TITLES[one.survey.name]}   {name}", fontsize=11, y=1.0)
+        half = halves[one.survey.name]
+        axes.imshow(picture, extent=_extent(half), cmap="gray", vmin=0, vmax=1, interpolation="bicubic")
+        axes.set_title(f"{one.survey.title}   {name}", fontsize=11, y=1.0)
         quiet(axes)
         scale_bar(axes, half, one.survey.pixel_arcsec)
         if index == 0:
@@ -87,13 +81,16 @@ def scene_figure(data: xarray.DataTree, truth: xarray.DataTree | None = None, sc
     if truth is not None:
         axes = tops[-1]
         best = "VIS" if "VIS" in coadds else max(coadds, key=lambda b: _contrast(coadds[b]))
-        axes.imshow(0.75 * asinh_stretch(_signal(coadds[best])), extent=extent, cmap="gray", vmin=0, vmax=1)
+        half = halves[BANDS[best].survey]
+        picture = 0.75 * asinh_stretch(_signal(coadds[best]))
+        axes.imshow(picture, extent=_extent(half), cmap="gray", vmin=0, vmax=1)
         quiet(axes)
         _draw_sources(axes, truth, scene, half)
         axes.set_title(f"truth, on {best}", fontsize=11, y=1.0)
     for axes, (band, pair) in zip(smalls, coadds.items(), strict=True):
-        axes.imshow(asinh_stretch(_signal(pair)), extent=extent, cmap="gray_r", vmin=0, vmax=1)
         survey = SURVEYS[BANDS[band].survey]
+        half = halves[survey.name]
+        axes.imshow(asinh_stretch(_signal(pair)), extent=_extent(half), cmap="gray_r", vmin=0, vmax=1)
         axes.set_title(band, fontweight="bold")
         n = sum(t.band.count(band) for t in taken)
         note = f"{n} exposure{'s' if n > 1 else ''}   {BANDS[band].wavelength_nm:.0f} nm"
@@ -168,6 +165,10 @@ def _coadd(taken: SceneExposures, band: str) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+def _extent(half: float) -> tuple[float, float, float, float]:
+    return (-half, half, -half, half)
+
+
 def _signal(pair: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
     flux, sigma = pair
     return flux / sigma
@@ -181,7 +182,7 @@ def _composite(
     taken: SceneExposures, coadds: dict[str, tuple[np.ndarray, np.ndarray]]
 ) -> tuple[np.ndarray, str]:
     """The picture of a survey and the bands in it: in colour, or the best band in grey."""
-    factors = _COMPOSITES.get(taken.survey.name, {})
+    factors = dict(taken.survey.composite)
     if not factors or not set(factors) <= set(taken.band):
         best = max(dict.fromkeys(taken.band), key=lambda b: _contrast(coadds[b]))
         return asinh_stretch(_signal(coadds[best])), "" if len(taken.survey.bands) == 1 else best

@@ -46,9 +46,9 @@ class DetectionImage:
         weight: (n, n) inverse variance of the flux of a point source, 1/nJy².
         pixel_arcsec: step of the grid.
         fwhm_arcsec: FWHM of the PSFs of the exposures, weighted mean.
-        band_weight: (10,) what each band adds to the weight where the sky is whole, 1/nJy²,
+        band_weight: (bands,) what each band adds to the weight where the sky is whole, 1/nJy²,
             columns in the order of the codes.
-        spectrum: (10,) the flux that was assumed in each band, relative.
+        spectrum: (bands,) the flux that was assumed in each band, relative.
     """
 
     score: np.ndarray

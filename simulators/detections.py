@@ -1,6 +1,6 @@
 """What a detection pipeline would list, and which sources are behind it.
 
-Two lists: ``lsst`` is made from the LSST exposures alone, ``joint`` from those of both surveys.
+Two lists: ``lsst`` is made from the LSST exposures alone, ``joint`` from those of all surveys.
 Both are peaks of matched-filter detection images (`detection_image`) that rise above a threshold
 and stand out from their neighbours (`peaks`). Nothing that is truth goes into a list.
 
@@ -11,7 +11,7 @@ is the dominant one, which questions are about; all others are hidden.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,6 +66,8 @@ AMBIGUOUS_RATIO = 0.5
 # measured, else they happen to lie under noise: our choice.
 LEAST_SHARE = 0.3
 
+# A survey of this FWHM or less resolves most galaxies: between VIS (0.17) and NISP (0.35), our choice.
+SHARP_ARCSEC = 0.27
 # Of the LSST PSF where a scene has no LSST exposure.
 TEN_YEAR_FWHM_ARCSEC = 0.822 * TEN_YEAR_FWHM_EFF_ARCSEC + 0.052
 
@@ -175,9 +177,9 @@ def detection_images(
 def detection_lists(images: Mapping[str, DetectionImage]) -> dict[str, Detections]:
     """The lists ``lsst`` and ``joint`` of one scene.
 
-    ``lsst`` is empty without LSST, ``joint`` without Euclid. ``joint`` has what VIS detects, and
-    what the sum of all surveys shows where VIS sees nothing: Euclid's resolution where there is
-    light for it, the depth of both elsewhere.
+    ``lsst`` is empty without LSST, ``joint`` without any other. ``joint`` has what the survey of the
+    finest pixels detects, if it is sharp (VIS is), and what the sum of all surveys shows where that sees
+    nothing: the best resolution where there is light for it, the depth of all elsewhere.
     """
     none = np.zeros(0)
     nothing = Detections(none, none, none, none, np.full((1, 1), -1), 1.0)
@@ -187,8 +189,9 @@ def detection_lists(images: Mapping[str, DetectionImage]) -> dict[str, Detection
     if set(images) - {"LSST"}:
         everything = add_images(list(images.values()))
         lists["joint"] = detect(everything)
-        if "EUCLID_VIS" in images:
-            sharp = detect(images["EUCLID_VIS"])
+        finest = min(images.values(), key=lambda image: image.pixel_arcsec)
+        if finest.fwhm_arcsec < SHARP_ARCSEC:
+            sharp = detect(finest)
             distance, _ = _nearest(lists["joint"], sharp)
             others = lists["joint"].chosen(distance > SAME_WITHIN_FWHM * everything.fwhm_arcsec)
             lists["joint"] = _both(sharp, others)
@@ -203,7 +206,9 @@ def _both(first: Detections, second: Detections) -> Detections:
     return replace(first, segment=segment, **columns)
 
 
-def match(detections: Detections, sources: Sources, *, fwhm_arcsec: float) -> Matches:
+def match(
+    detections: Detections, sources: Sources, *, fwhm_arcsec: float, bands: Iterable[str] = tuple(BANDS)
+) -> Matches:
     """Which sources are behind which detection.
 
     The footprint of the LSST PSF is a circle whose radius is its FWHM: two points nearer to each
@@ -215,6 +220,7 @@ def match(detections: Detections, sources: Sources, *, fwhm_arcsec: float) -> Ma
         detections: (n) of one list.
         sources: of the scene and its margin.
         fwhm_arcsec: of the LSST PSF, for either list.
+        bands: names of those in which a source may have been seen.
 
     Raises:
         ValueError: if the FWHM is not positive.
@@ -224,7 +230,9 @@ def match(detections: Detections, sources: Sources, *, fwhm_arcsec: float) -> Ma
     distance, nearest = _nearest(sources, detections)
     close = distance <= fwhm_arcsec
     detection = np.where(close, nearest, detections.segment_at(sources.x, sources.y))
-    flux, brightest = sources.flux[:, BANDS["i"].code], sources.flux.max(axis=1, initial=0)
+    whole = sources.flux
+    flux = whole[:, BANDS["i"].code]
+    brightest = whole[:, [BANDS[name].code for name in bands]].max(axis=1, initial=0)
     dominant = np.full(len(detections), -1)
     n_hidden = np.zeros(len(detections), dtype=int)
     hidden_fraction = np.zeros(len(detections))
@@ -281,12 +289,13 @@ def detection_rows(
     """
     images = detection_images(exposures, observations)
     fwhm = images["LSST"].fwhm_arcsec if "LSST" in images else TEN_YEAR_FWHM_ARCSEC
+    bands = [name for observation in observations.values() for name in observation.survey.bands]
     rng = generator(secret, "id detection", split, scene)
     data, truth, of_sources = [], [], {}
     for name, found in detection_lists(images).items():
         n = len(found)
         ids = rng.integers(2**62, size=n)
-        matched = match(found, sources, fwhm_arcsec=fwhm)
+        matched = match(found, sources, fwhm_arcsec=fwhm, bands=bands)
         data.append(
             {
                 "id": ids,

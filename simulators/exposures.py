@@ -6,6 +6,7 @@ scene with every visit of a survey.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -51,15 +52,15 @@ class Exposures:
 
 
 def pixels_across(width_arcsec: float, survey: Survey) -> int:
-    """Pixels along a side of a scene.
+    """Pixels along a side of a scene; where they do not fit, the image is wider by part of one.
 
     Raises:
         ValueError: if the width is not a positive multiple of 0.6″, the smallest that is a
-            whole number of pixels in every survey.
+            whole number of pixels for LSST, VIS and NISP.
     """
     if not 0.5 < width_arcsec < 1e4 or abs(width_arcsec / 0.6 - round(width_arcsec / 0.6)) > 1e-9:
         raise ValueError(f"a scene is a multiple of 0.6 arcsec wide, not {width_arcsec}")
-    return round(width_arcsec / survey.pixel_arcsec)
+    return math.ceil(width_arcsec / survey.pixel_arcsec - 1e-6)
 
 
 def expose(

@@ -32,7 +32,7 @@ class Galaxies:
     Attributes:
         z: (n,) redshifts.
         spectrum: (n,) indices into `templates.library`.
-        component_flux: (n, 2, 10) nJy, columns in order of the band codes; a component that is not
+        component_flux: (n, 2, bands) nJy, columns in order of the band codes; a component that is not
             there has none. Knots are part of the disk's.
         half_light_arcsec: (n, 2) circularised half-light radii sqrt(ab), which shear preserves.
         sersic_n: (n, 2) Sersic indices, each one of `morphology.SERSIC_INDICES`.
@@ -60,7 +60,7 @@ class Galaxies:
 
     @property
     def flux(self) -> NDArray[np.float64]:
-        """(n, 10) nJy of all components together."""
+        """(n, bands) nJy of all components together."""
         return self.component_flux.sum(axis=1)
 
 

@@ -216,11 +216,11 @@ def component_flux(parts: NDArray[np.float64], bulge_fraction: NDArray[np.float6
     """Give the bulge its light: of the old part of the spectrum first, then of the young.
 
     Arguments:
-        parts: (n, 2, 10) nJy of the young and the old part of the spectrum, columns in band-code order.
+        parts: (n, 2, bands) nJy of the young and the old part of the spectrum, columns in band-code order.
         bulge_fraction: (n,) share of the bulge in the whole light in LSST i.
 
     Returns:
-        (n, 2, 10) nJy of disk and bulge, which add up to the parts; the bulge's share in i is as asked.
+        (n, 2, bands) nJy of disk and bulge, which add up to the parts; the bulge's share in i is as asked.
     """
     taken = part_shares(parts, bulge_fraction)[:, :, None]
     return np.stack([(parts * (1.0 - taken)).sum(axis=1), (parts * taken).sum(axis=1)], axis=1)

@@ -28,7 +28,7 @@ class Profiles:
         half_light_arcsec: circularised half-light radius; 0 for a point.
         sersic_n: Sersic index; of no meaning for a point.
         e1, e2: ellipticity (1−q)/(1+q)·exp(2iφ).
-        flux: (m, 10) nJy, bands in the order of their codes.
+        flux: (m, bands) nJy, bands in the order of their codes.
     """
 
     source: NDArray[np.int64]

@@ -55,7 +55,7 @@ def sersic_sources(
 
     Arguments:
         x, y: position, arcsec from the centre of the scene.
-        flux: nJy in every band, or (n, 10).
+        flux: nJy in every band, or (n, bands).
         half_light_arcsec, sersic_n, e1, e2, z: as in `Galaxies`.
     """
     flux = np.asarray(flux, dtype=float)
@@ -84,7 +84,7 @@ def sersic_sources(
 
 
 def point_sources(*, x: ArrayLike, y: ArrayLike, flux: ArrayLike) -> Sources:
-    """Stars, from their positions (arcsec) and fluxes (nJy in every band, or (n, 10))."""
+    """Stars, from their positions (arcsec) and fluxes (nJy in every band, or (n, bands))."""
     points = sersic_sources(x=x, y=y, flux=flux, half_light_arcsec=0.0, z=0.0)
     return replace(points, spectrum=np.full(len(points), -1))
 

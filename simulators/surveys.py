@@ -266,7 +266,7 @@ _ENTRIES: tuple[tuple[Survey, tuple[tuple[Any, ...], ...]], ...] = (
 
 SURVEYS: dict[str, Survey] = {survey.name: survey for survey, _ in _ENTRIES}
 
-_ROWS = [(row[0], survey.name, *row[1:]) for survey, rows in _ENTRIES for row in rows]
+_ROWS: list[tuple[Any, ...]] = [(row[0], survey.name, *row[1:]) for survey, rows in _ENTRIES for row in rows]
 BANDS: dict[str, Band] = {row[0]: Band(row[0], code, *row[1:]) for code, row in enumerate(_ROWS)}
 
 

@@ -151,7 +151,8 @@ class TestFields:
         assert len(made) == TIERS["tiny"].sky.n_fields
         for number, field in enumerate(made):
             assert field.id == data["fields/id"][number] and field.width_arcsec == 9.6
-            assert tuple(field.surveys) == tuple(name for name in SURVEYS if name in surveys)
+            there = [name for name, survey in SURVEYS.items() if survey.group in data.children]
+            assert list(field.surveys) == [name for name in there if name in surveys]
             scenes = np.flatnonzero(data["scenes/field"].to_numpy() == number)
             assert field.n_scenes == len(scenes) == 2
             for name, exposures in field.surveys.items():
@@ -192,7 +193,7 @@ def real_tiny(tmp_path, monkeypatch):
 
 
 def test_the_real_tier_tiny_holds_what_is_promised(real_tiny):
-    """Twenty seconds: the one test that makes the tier `tiny` as people get it, all ten bands of it."""
+    """Twenty seconds: the one test that makes the tier `tiny` as people get it, all bands of it."""
     data, truth = open_split(real_tiny), open_truth(real_tiny)
     assert len(data["scenes/id"]) == 16 and len(data["fields/id"]) == 4
     assert {g: data[f"{g}/image"].shape for g in GROUPS} == {
@@ -201,7 +202,7 @@ def test_the_real_tier_tiny_holds_what_is_promised(real_tiny):
         "euclid_nisp": (16, 9, 64, 64),
     }
     taken = [list(BANDS)[code] for g in GROUPS for code in data[f"{g}/band"].to_numpy()]
-    assert {band: taken.count(band) for band in BANDS} == dict(TIERS["tiny"].sky.visits)
+    assert {band: taken.count(band) for band in set(taken)} == dict(TIERS["tiny"].sky.visits)
     shear = np.hypot(truth["fields/g1"], truth["fields/g2"])
     assert np.all((shear >= 0.01) & (shear <= 0.05))
     # A scene holds tens of galaxies, most too faint to be seen; mean of 16 within four sigma.

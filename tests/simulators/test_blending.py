@@ -16,7 +16,7 @@ I_BAND = BANDS["i"].code
 
 def sources_at(x, mag_i=24.0, half_light_arcsec=0.4) -> Sources:
     # Other bands are far brighter: only i may count.
-    flux = np.full((len(x), 10), 1e9)
+    flux = np.full((len(x), len(BANDS)), 1e9)
     flux[:, I_BAND] = flux_from_mag(np.broadcast_to(mag_i, len(x)))
     return sersic_sources(x=x, y=0.0, flux=flux, half_light_arcsec=half_light_arcsec, e1=0.2, e2=-0.1)
 

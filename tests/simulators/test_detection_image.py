@@ -25,6 +25,11 @@ def example(monkeypatch):
 VISITS = (("i", 26.0), ("i", 26.5), ("VIS", 27.0), ("VIS", 26.0), ("H", 25.0), ("Y", 25.5), ("H", 25.2))
 
 
+# Of every other survey its first band.
+SEEN = {BANDS[name].survey for name, _ in VISITS}
+VISITS += tuple((survey.bands[0], 26.0) for survey in SURVEYS.values() if survey.name not in SEEN)
+
+
 @pytest.fixture(scope="module")
 def one_star():
     """A point of AB 24 away from the middle, without noise."""

@@ -16,7 +16,10 @@ from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 SECRET = b"exposures"
 WIDTH = 19.2
-VISITS = sample_visits(np.random.default_rng(2), {"u": 2, "i": 5, "VIS": 5, "Y": 3, "H": 3})
+COUNTS = {"u": 2, "i": 5, "VIS": 5, "Y": 3, "H": 3}
+# Of every other survey its first band.
+COUNTS |= {survey.bands[0]: 4 for survey in SURVEYS.values() if not set(survey.bands) & set(COUNTS)}
+VISITS = sample_visits(np.random.default_rng(2), COUNTS)
 FIELD = prepare(SECRET, 0, 0, VISITS)
 ANGLES = np.radians([17.0, 45.0, 101.0, 250.0])
 FREE = [np.array([[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]) for a in ANGLES]
@@ -179,7 +182,12 @@ def test_an_empty_scene_is_noise(survey):
 
 @pytest.mark.parametrize(("width", "pixels"), [(19.2, (96, 192, 64)), (0.6, (3, 6, 2)), (9.6, (48, 96, 32))])
 def test_pixels_of_a_scene(width, pixels):
-    assert tuple(pixels_across(width, survey) for survey in SURVEYS.values()) == pixels
+    assert tuple(pixels_across(width, SURVEYS[n]) for n in ("LSST", "EUCLID_VIS", "EUCLID_NISP")) == pixels
+
+
+@pytest.mark.parametrize(("pixel", "pixels"), [(0.11, 175), (0.13, 148), (1.0, 20), (0.15, 128)])
+def test_pixels_that_do_not_fit_reach_over_the_edge(pixel, pixels):
+    assert pixels_across(19.2, replace(SURVEYS["LSST"], pixel_arcsec=pixel)) == pixels
 
 
 @pytest.mark.parametrize("width", [0.0, -0.6, 1.0, 19.3, np.nan])

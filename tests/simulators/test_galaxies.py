@@ -104,7 +104,7 @@ def test_galaxies_that_are_known_keep_what_they_are():
 def test_no_galaxies_is_an_answer():
     none = draw_galaxies(np.random.default_rng(0), 0)
     assert len(none) == 0
-    assert none.flux.shape == (0, 10)
+    assert none.flux.shape == (0, len(BANDS))
 
 
 @pytest.mark.parametrize(

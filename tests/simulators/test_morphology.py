@@ -18,6 +18,7 @@ from skysynergy.simulators.morphology import (
 )
 from skysynergy.simulators.redshifts import draw_redshifts
 from skysynergy.simulators.spectra import flux_parts
+from skysynergy.simulators.surveys import BANDS
 
 EARLY = 2.5
 
@@ -141,7 +142,7 @@ def test_variants_differ_in_size_beyond_the_shared_limit_only():
 
 def test_parts_of_the_light_add_up():
     rng = np.random.default_rng(9)
-    parts = rng.uniform(1, 2, (50, 2, 10))
+    parts = rng.uniform(1, 2, (50, 2, len(BANDS)))
     share = rng.uniform(0, 1, 50)
     flux = component_flux(parts, share)
     np.testing.assert_allclose(flux.sum(axis=1), parts.sum(axis=1))
@@ -152,7 +153,7 @@ def test_parts_of_the_light_add_up():
     assert 10 < enough.sum() < 40
     ratio = flux[:, BULGE, 0] / flux[:, BULGE, 3] / (parts[:, 1, 0] / parts[:, 1, 3])
     np.testing.assert_allclose(ratio[enough], 1.0)
-    no_old = component_flux(np.stack([parts[:, 0], np.zeros((50, 10))], axis=1), share)
+    no_old = component_flux(np.stack([parts[:, 0], np.zeros((50, len(BANDS)))], axis=1), share)
     np.testing.assert_allclose(no_old[:, BULGE], share[:, None] * parts[:, 0])
 
 

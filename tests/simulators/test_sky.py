@@ -182,7 +182,7 @@ def test_depths_psfs_and_steps_do_not_depend_on_the_galaxies():
 def test_the_published_variance_follows_from_the_published_image():
     arrays = simulate_field(SKY, SECRET, 0, 0, dither_key=KEY)[0].arrays
     bands = {BANDS[name].survey: np.full(count, BANDS[name].code) for name, count in VISITS.items()}
-    images = {f"{SURVEYS[s].group}/image": decoded(arrays, SURVEYS[s].group, 0, SKY) for s in SURVEYS}
+    images = {f"{SURVEYS[s].group}/image": decoded(arrays, SURVEYS[s].group, 0, SKY) for s in bands}
     seen = field_from_arrays(1, SKY.width_arcsec, arrays | images, bands)
     for name, exposures in seen.surveys.items():
         sky, read = exposures.sky_variance[..., None, None], exposures.read_variance[..., None, None]
