@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .surveys import Survey
+from .surveys import Survey, alike
 
 __all__ = ["SUBTRACTION", "Residual", "Subtraction", "draw_residual", "plane"]
 
@@ -70,15 +70,10 @@ def draw_residual(
         survey: the instrument.
 
     Raises:
-        ValueError: if the survey has no entry in `SUBTRACTION`, the sky is negative, or the scene is
-            too large.
+        ValueError: if `SUBTRACTION` has neither the survey nor one like it, the sky is negative, or the
+            scene is too large.
     """
-    if survey.name not in SUBTRACTION:
-        raise ValueError(
-            f"nothing is known of the sky subtraction of {survey.name}: add it to "
-            f"background_residuals.SUBTRACTION, beside {' '.join(SUBTRACTION)}"
-        )
-    known = SUBTRACTION[survey.name]
+    known = alike(survey, SUBTRACTION)
     if not sky_electrons >= 0:
         raise ValueError(f"a sky has no less than zero electrons, not {sky_electrons}")
     if max(shape) > known.wave_pixels:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import affine_transform
 
-from .surveys import Survey
+from .surveys import Survey, alike
 
 __all__ = [
     "ACCURACIES",
@@ -88,16 +88,11 @@ def draw_errors(rng: np.random.Generator, survey: Survey, scale: float = 1.0) ->
         scale: factor on all of them: 0 for perfect calibration; other values show what an error does.
 
     Raises:
-        ValueError: if the survey has no entry in `ACCURACIES`, or the scale is negative.
+        ValueError: if `ACCURACIES` has neither the survey nor one like it, or the scale is negative.
     """
-    if survey.name not in ACCURACIES:
-        raise ValueError(
-            f"nothing is known of the calibration of {survey.name}: add it to "
-            f"calibration_errors.ACCURACIES, beside {' '.join(ACCURACIES)}"
-        )
     if not 0 <= scale < np.inf:
         raise ValueError(f"errors are scaled by a number from zero up, not {scale}")
-    known = ACCURACIES[survey.name]
+    known = alike(survey, ACCURACIES)
     size, e1, e2, x, y, zero_point = (scale * rng.standard_normal(6)).tolist()
     return CalibrationErrors(
         size=size * known.size,

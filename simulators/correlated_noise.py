@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from .surveys import Survey
+from .surveys import Survey, alike
 
 __all__ = ["COUPLING", "correlate", "noise_kernel"]
 
@@ -31,14 +31,9 @@ def noise_kernel(survey: Survey) -> NDArray[np.float64]:
     Their squares sum to 1: the variance of a pixel stays. The response of a CCD is the identity.
 
     Raises:
-        ValueError: if the survey has no entry in `COUPLING`.
+        ValueError: if `COUPLING` has neither the survey nor one like it.
     """
-    if survey.name not in COUPLING:
-        raise ValueError(
-            f"nothing is known of the noise of {survey.name}: add it to correlated_noise.COUPLING, "
-            f"0 for white noise, beside {' '.join(COUPLING)}"
-        )
-    part = COUPLING[survey.name]
+    part = alike(survey, COUPLING)
     kernel = np.array([[0.0, part, 0.0], [part, 1 - 4 * part, part], [0.0, part, 0.0]])
     return kernel / np.sqrt(np.sum(kernel**2))
 

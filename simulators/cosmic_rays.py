@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .surveys import Survey
+from .surveys import Survey, alike
 
 __all__ = ["RADIATION", "Radiation", "draw_cosmic_rays", "expected_hits"]
 
@@ -99,7 +99,7 @@ def expected_hits(survey: Survey, shape: tuple[int, int], exposure_s: float) -> 
         exposure_s: how long the sensor collects, s (all the visits of a condensed one together).
 
     Raises:
-        ValueError: if the survey has no entry in `RADIATION` or the exposure is not positive.
+        ValueError: if `RADIATION` has neither the survey nor one like it or the exposure is not positive.
     """
     sensor = _radiation(survey)
     if not exposure_s > 0:
@@ -123,7 +123,7 @@ def draw_cosmic_rays(
         exposure_s: how long the sensor collects, s.
 
     Raises:
-        ValueError: if the survey has no entry in `RADIATION` or the exposure is not positive.
+        ValueError: if `RADIATION` has neither the survey nor one like it or the exposure is not positive.
     """
     sensor = _radiation(survey)
     margin = int(np.ceil(sensor.longest_pixels / 2)) + 2
@@ -147,12 +147,7 @@ def draw_cosmic_rays(
 
 
 def _radiation(survey: Survey) -> Radiation:
-    if survey.name not in RADIATION:
-        raise ValueError(
-            f"no cosmic rays are known for {survey.name}: add its sensor to cosmic_rays.RADIATION, "
-            f"beside {' '.join(RADIATION)}"
-        )
-    return RADIATION[survey.name]
+    return alike(survey, RADIATION)
 
 
 def _charges(rng: np.random.Generator, sensor: Radiation, path_um: NDArray) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .surveys import Survey
+from .surveys import Survey, alike
 
 __all__ = ["BAD_COLUMN", "GAP", "MOSAICS", "Mosaic", "draw_defects"]
 
@@ -68,14 +68,9 @@ def draw_defects(rng: np.random.Generator, survey: Survey, shape: tuple[int, int
         (ny, nx) bits: `GAP`, `BAD_COLUMN`, 0 for a pixel that works.
 
     Raises:
-        ValueError: if the survey has no entry in `MOSAICS`, or the scene is larger than a sensor.
+        ValueError: if `MOSAICS` has neither the survey nor one like it, or the scene is larger than a sensor.
     """
-    if survey.name not in MOSAICS:
-        raise ValueError(
-            f"nothing is known of the sensors of {survey.name}: add them to defects.MOSAICS, "
-            f"beside {' '.join(MOSAICS)}"
-        )
-    mosaic = MOSAICS[survey.name]
+    mosaic = alike(survey, MOSAICS)
     if shape[0] > mosaic.sensor[0] or shape[1] > mosaic.sensor[1]:
         raise ValueError(
             f"a scene of {shape} pixels is larger than a sensor of {survey.name}, {mosaic.sensor}"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .surveys import Survey
+from .surveys import Survey, alike
 
 __all__ = ["DISTORTIONS", "Distortion", "draw_place", "local_linear", "residual_arcsec"]
 
@@ -77,7 +77,7 @@ def draw_place(rng: np.random.Generator, survey: Survey) -> NDArray[np.float64]:
     """Somewhere in the field of a survey, all places alike: (x, y) from its middle, degrees.
 
     Raises:
-        ValueError: if the survey has no entry in `DISTORTIONS`.
+        ValueError: if `DISTORTIONS` has neither the survey nor one like it.
     """
     telescope = _distortion(survey)
     first, second = rng.uniform(size=2)
@@ -99,7 +99,7 @@ def local_linear(survey: Survey, place_deg: ArrayLike) -> NDArray[np.float64]:
         in the middle of the field, where a pixel has its nominal area.
 
     Raises:
-        ValueError: if the survey has no entry in `DISTORTIONS`, or the place is not in the field.
+        ValueError: if `DISTORTIONS` has neither the survey nor one like it, or the place is not in the field.
     """
     telescope = _distortion(survey)
     angle, direction = _from_axis(telescope, _place(survey, telescope, place_deg))
@@ -117,8 +117,8 @@ def residual_arcsec(survey: Survey, place_deg: ArrayLike, width_arcsec: float) -
         width_arcsec: side of the scene.
 
     Raises:
-        ValueError: if the survey has no entry in `DISTORTIONS`, the place is not in the field, or the width
-            is not positive.
+        ValueError: if `DISTORTIONS` has neither the survey nor one like it, the place is not in the field, or
+            the width is not positive.
     """
     telescope = _distortion(survey)
     angle, direction = _from_axis(telescope, _place(survey, telescope, place_deg))
@@ -140,12 +140,7 @@ def residual_arcsec(survey: Survey, place_deg: ArrayLike, width_arcsec: float) -
 
 
 def _distortion(survey: Survey) -> Distortion:
-    if survey.name not in DISTORTIONS:
-        raise ValueError(
-            f"nothing is known of the distortion of {survey.name}: add it to distortion.DISTORTIONS, "
-            f"beside {' '.join(DISTORTIONS)}"
-        )
-    return DISTORTIONS[survey.name]
+    return alike(survey, DISTORTIONS)
 
 
 def _place(survey: Survey, telescope: Distortion, place_deg: ArrayLike) -> NDArray[np.float64]:

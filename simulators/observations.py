@@ -138,10 +138,10 @@ def _prepared(
     if realism.rotation:
         angle = generator(secret, "rotation", *indices).uniform(0, 2 * np.pi)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ turn
-    if survey.name != "LSST":
+    if survey.mission is not None:
         place = tuple(draw_place(generator(secret, "place", *indices), survey))
     if realism.distortion:
-        turn = turn @ local_linear(survey, place)
+        turn = local_linear(survey, place) @ turn
     through = relative_throughput(survey, place) if realism.vignetting else 1.0
     if through != 1:
         dimmer = detectors.dimmed(noise, through)

@@ -24,8 +24,9 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -40,6 +41,7 @@ __all__ = [
     "Band",
     "Mission",
     "Survey",
+    "alike",
     "electron_flux",
     "find_band",
     "flux_from_mag",
@@ -128,6 +130,7 @@ class Survey:
         full_well_e: charge at which a pixel saturates, electrons.
         psf_oversampling: PSF samples per pixel, along one side.
         psf_width_arcsec: side of the stored PSF image, arcsec.
+        sensor: ``"ccd"``, of silicon, whose charge runs along columns; or ``"hgcdte"``, read in the infrared.
         composite: three bands of a colour picture, red, green, blue, each with a factor that makes a galaxy
             of typical colours at i = 24.5 white; empty for pictures in grey.
     """
@@ -146,6 +149,7 @@ class Survey:
     psf_width_arcsec: float
     shadowed: float = 0.0
     charge_fwhm_arcsec: float = 0.0
+    sensor: Literal["ccd", "hgcdte"] = "ccd"
     composite: tuple[tuple[str, float], ...] = ()
 
     def __post_init__(self) -> None:
@@ -238,6 +242,7 @@ _EUCLID_NISP = Survey(
     read_noise_e=7.0,  # signal-estimator noise in photometric mode, Kubik et al. (arXiv:2507.11326)
     dark_e_s=0.02,  # order of magnitude for these detectors; 1 % of the variance, so it hardly matters
     full_well_e=126_000,  # 16 bits at 0.52 ADU/e- (Kubik et al.)
+    sensor="hgcdte",
     psf_oversampling=5,
     psf_width_arcsec=9.6,
     composite=(("H", 1.0), ("J", 1.2), ("Y", 1.45)),
@@ -268,6 +273,28 @@ SURVEYS: dict[str, Survey] = {survey.name: survey for survey, _ in _ENTRIES}
 
 _ROWS: list[tuple[Any, ...]] = [(row[0], survey.name, *row[1:]) for survey, rows in _ENTRIES for row in rows]
 BANDS: dict[str, Band] = {row[0]: Band(row[0], code, *row[1:]) for code, row in enumerate(_ROWS)}
+
+
+_T = TypeVar("_T")
+
+
+def alike(survey: Survey, table: Mapping[str, _T]) -> _T:
+    """What a table says of a survey, by name; of one that it leaves out, what it says of the first like it.
+
+    Surveys are alike that have the same sensors, both on the ground or both in space.
+
+    Raises:
+        ValueError: if the table has neither the survey nor one like it.
+    """
+    if survey.name in table:
+        return table[survey.name]
+    for name, entry in table.items():
+        other = SURVEYS[name]
+        if other.sensor == survey.sensor and (other.mission is None) == (survey.mission is None):
+            return entry
+    raise ValueError(
+        f"nothing is known of {survey.name} or of a survey like it: add it beside {' '.join(table)}"
+    )
 
 
 def find_band(name: str) -> Band:

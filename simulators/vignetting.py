@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .surveys import Survey
+from .surveys import Survey, alike
 
 __all__ = ["VIGNETTING", "relative_throughput", "throughput"]
 
@@ -60,18 +60,13 @@ def throughput(survey: Survey, place_deg: ArrayLike) -> float:
         place_deg: (x, y) from the middle of the field, degrees.
 
     Raises:
-        ValueError: if the survey has no entry in `VIGNETTING`, or the place is not two numbers
+        ValueError: if `VIGNETTING` has neither the survey nor one like it, or the place is not two numbers
             within the field.
     """
-    if survey.name not in VIGNETTING:
-        raise ValueError(
-            f"nothing is known of the vignetting of {survey.name}: add it to vignetting.VIGNETTING, "
-            f"None for none, beside {' '.join(VIGNETTING)}"
-        )
     place = np.asarray(place_deg, dtype=float)
     if place.shape != (2,) or not np.all(np.isfinite(place)):
         raise ValueError(f"a place is two finite numbers (x, y) in degrees, not {place_deg}")
-    curve = VIGNETTING[survey.name]
+    curve = alike(survey, VIGNETTING)
     if curve is None:
         return 1.0
     radius = float(np.hypot(*place))
@@ -90,7 +85,7 @@ def relative_throughput(survey: Survey, place_deg: ArrayLike) -> float:
 
 @cache
 def _mean(survey: Survey) -> float:
-    curve = VIGNETTING[survey.name] if survey.name in VIGNETTING else None
+    curve = alike(survey, VIGNETTING)
     if curve is None:
         return 1.0
     radius = np.linspace(0, _FIELD_DEG, 2001)

@@ -57,8 +57,8 @@ def test_the_numbers_drawn_do_not_depend_on_sky_or_scene():
 
 def test_what_is_wrong_is_said():
     rng, lsst = np.random.default_rng(0), SURVEYS["LSST"]
-    with pytest.raises(ValueError, match="sky subtraction of HYPER: add it"):
-        draw_residual(rng, 1.0, 1.0, (9, 9), replace(lsst, name="HYPER"))
+    with pytest.raises(ValueError, match="nothing is known of HYPER or of a survey like it"):
+        draw_residual(rng, 1.0, 1.0, (9, 9), replace(lsst, name="HYPER", sensor="hgcdte"))
     with pytest.raises(ValueError, match="no less than zero electrons, not -1"):
         draw_residual(rng, -1.0, 1.0, (9, 9), lsst)
     with pytest.raises(ValueError, match="a plane over at most 667 pixels, not over 700"):

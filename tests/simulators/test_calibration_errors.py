@@ -134,8 +134,8 @@ def test_a_scale_makes_the_same_errors_larger_or_none():
 
 def test_what_is_wrong_is_said():
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="calibration of HYPER: add it"):
-        draw_errors(rng, replace(SURVEYS["LSST"], name="HYPER"))
+    with pytest.raises(ValueError, match="nothing is known of HYPER or of a survey like it"):
+        draw_errors(rng, replace(SURVEYS["LSST"], name="HYPER", sensor="hgcdte"))
     with pytest.raises(ValueError, match="a number from zero up, not -1"):
         draw_errors(rng, SURVEYS["LSST"], -1.0)
     image = galsim.Gaussian(sigma=4.0).drawImage(nx=51, ny=51, scale=1.0).array

@@ -53,8 +53,8 @@ def test_it_is_the_valid_part_of_a_correlation():
 
 
 def test_what_is_wrong_is_said():
-    with pytest.raises(ValueError, match="noise of HYPER: add it"):
-        noise_kernel(replace(SURVEYS["LSST"], name="HYPER"))
+    with pytest.raises(ValueError, match="nothing is known of HYPER or of a survey like it"):
+        noise_kernel(replace(SURVEYS["LSST"], name="HYPER", sensor="hgcdte"))
     with pytest.raises(ValueError, match=r"shape \(3, 3\), not \(5, 5\)"):
         correlate(np.zeros((9, 9)), np.zeros((5, 5)))
     with pytest.raises(ValueError, match=r"\(2, 9\) has no inside"):

@@ -143,8 +143,10 @@ def test_the_same_stream_gives_the_same_rays():
 
 
 def test_what_is_wrong_is_said():
-    with pytest.raises(ValueError, match="no cosmic rays are known for HYPER: add its sensor"):
-        draw_cosmic_rays(np.random.default_rng(0), replace(SURVEYS["LSST"], name="HYPER"), (9, 9), 30.0)
+    with pytest.raises(ValueError, match="nothing is known of HYPER or of a survey like it"):
+        draw_cosmic_rays(
+            np.random.default_rng(0), replace(SURVEYS["LSST"], name="HYPER", sensor="hgcdte"), (9, 9), 30.0
+        )
     with pytest.raises(ValueError, match="longer than zero seconds, not 0"):
         draw_cosmic_rays(np.random.default_rng(0), SURVEYS["LSST"], (9, 9), 0.0)
     with pytest.raises(ValueError, match="give one of at most 0.57 pixels"):

@@ -97,7 +97,7 @@ def test_the_same_stream_gives_the_same_defects():
 
 def test_what_is_wrong_is_said():
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="sensors of HYPER: add them"):
-        draw_defects(rng, replace(SURVEYS["LSST"], name="HYPER"), (9, 9))
+    with pytest.raises(ValueError, match="nothing is known of HYPER or of a survey like it"):
+        draw_defects(rng, replace(SURVEYS["LSST"], name="HYPER", sensor="hgcdte"), (9, 9))
     with pytest.raises(ValueError, match="larger than a sensor of EUCLID_NISP"):
         draw_defects(rng, SURVEYS["EUCLID_NISP"], (2050, 10))

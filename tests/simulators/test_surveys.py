@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from skysynergy.simulators.curves import filter_curve
 from skysynergy.simulators.surveys import (
     BANDS,
     SURVEYS,
+    alike,
     electron_flux,
     find_band,
     flux_from_mag,
@@ -108,3 +110,12 @@ def test_importing_surveys_loads_no_filter_library():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+def test_a_survey_without_an_entry_has_that_of_one_like_it():
+    table = {"LSST": 1, "EUCLID_VIS": 2, "EUCLID_NISP": 3}
+    for name, entry in table.items():
+        assert alike(SURVEYS[name], table) == entry
+        assert alike(replace(SURVEYS[name], name="HYPER"), table) == entry
+    with pytest.raises(ValueError, match="HYPER or of a survey like it: add it beside LSST"):
+        alike(replace(SURVEYS["LSST"], name="HYPER", sensor="hgcdte"), table)
