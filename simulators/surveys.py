@@ -6,12 +6,13 @@ space nothing else is needed, in this file or any other. (What LSST sees through
 
 Zero points and effective wavelengths come from ONE set of curves for each survey, which `curves` reads:
 for LSST and Euclid those of speclite 1.0.0, ``lsst2023-ugrizy`` (Rubin throughputs 1.9, total, atmosphere
-at airmass 1.2) and ``Euclid-VIS/Y/J/H`` (total: telescope, filter and detector). For photon counting,
+at airmass 1.2) and ``Euclid-VIS/Y/J/H`` (total: telescope, filter and detector); for Roman the effective
+areas of galsim.roman. For photon counting,
 
     zero_point = 2.5 log10( A / h * 3631 Jy * integral of T(lambda) dlambda / lambda ),
 
 with the collecting area A = pi/4 diameter^2 (1 - obscuration^2) (1 - shadowed). They stand here as
-literals, because importing speclite costs a second in every fresh process; the tests
+literals, because importing speclite or GalSim costs a second in every fresh process; the tests
 recompute them from the curves.
 
 Against surveycodex 1.3.0 the Euclid zero points agree to its rounding (0.005 mag). Its LSST
@@ -262,11 +263,60 @@ _EUCLID_NISP_BANDS = (
     ("H", "speclite:Euclid-H", 1785.975, 25.1054, 22.3, 112.0, 0.363, 0.520, 770.0),
 )
 
+# Roman's Wide Field Instrument: numbers of galsim.roman (GalSim 2.8) where nothing else is said. Jitter there
+# is 14 mas rms on each axis, the worst case; six dithers are its mean of five to seven, and read noise is
+# that of fitting a ramp, 20 e- for each pair of reads and a floor of 5. Times are our choice: five years of
+# observations (the primary mission) from the beginning of 2027, exposures of one band one after the other
+# with a minute between them, all of them again half a year later.
+_ROMAN_MISSION = Mission(
+    name="Roman",
+    jitter_fwhm_arcsec=0.033,
+    start_mjd=61406.0,  # 2027-01-01
+    years=5,
+    dithers=6,
+    dither_s=200.0,
+    return_days=182.625,
+)
+_ROMAN = Survey(
+    name="ROMAN",
+    group="roman",
+    title="Roman",
+    mission=_ROMAN_MISSION,
+    pixel_arcsec=0.11,
+    diameter_m=2.36,
+    obscuration=0.32,
+    shadowed=0.04315,  # leaves the collecting area of 37,570 cm^2
+    charge_fwhm_arcsec=0.0259,  # a Gaussian of sigma 0.1 pixels
+    read_noise_e=8.5,
+    dark_e_s=0.015,
+    full_well_e=110_000,  # 55,000 counts at 2 e- each, the defaults of romanisim (STScI)
+    psf_oversampling=5,
+    psf_width_arcsec=6.6,
+    composite=(("H158", 1.0), ("J129", 1.15), ("Y106", 1.4)),  # medians of our galaxies
+)
+# Curves: effective areas of 2021-06-14 (Roman project, via GalSim). Sky: zodiacal light of GalSim's
+# `getSkyLevel` where it looks by default (90 degrees from the Sun, ecliptic latitude 30), a tenth more for
+# stray light, and the thermal background of the telescope, which is most of the sky in K213. Fwhm and
+# fwhm_eff: of our own PSFs with the pixel, as Euclid's. Filters are a pass each, in the order of wavelength,
+# W146 after them.
+#    name    curve                nm       zero     sky    s      fwhm   fwhm_eff offset
+_ROMAN_BANDS = (
+    ("R062", "galsim.roman:R062", 643.411, 26.7339, 22.41, 139.8, 0.124, 0.134, 0.0),
+    ("Z087", "galsim.roman:Z087", 876.483, 26.4015, 22.17, 139.8, 0.124, 0.1535, 1200.0),
+    ("Y106", "galsim.roman:Y106", 1065.207, 26.4607, 22.14, 139.8, 0.127, 0.169, 2400.0),
+    ("J129", "galsim.roman:J129", 1300.501, 26.4767, 22.14, 139.8, 0.1365, 0.188, 3600.0),
+    ("H158", "galsim.roman:H158", 1587.537, 26.5112, 22.12, 139.8, 0.153, 0.2125, 4800.0),
+    ("F184", "galsim.roman:F184", 1846.613, 26.0591, 21.94, 139.8, 0.1725, 0.237, 6000.0),
+    ("K213", "galsim.roman:K213", 2130.619, 26.0164, 19.53, 139.8, 0.194, 0.264, 7200.0),
+    ("W146", "galsim.roman:W146", 1537.847, 27.7072, 21.75, 139.8, 0.138, 0.192, 8400.0),
+)
+
 # The order decides codes and random streams: a new survey comes last.
 _ENTRIES: tuple[tuple[Survey, tuple[tuple[Any, ...], ...]], ...] = (
     (_LSST, _LSST_BANDS),
     (_EUCLID_VIS, _EUCLID_VIS_BANDS),
     (_EUCLID_NISP, _EUCLID_NISP_BANDS),
+    (_ROMAN, _ROMAN_BANDS),
 )
 
 SURVEYS: dict[str, Survey] = {survey.name: survey for survey, _ in _ENTRIES}

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -38,3 +39,23 @@ def check(seen):
     assert seen["renderers differ by sigmas"] < 0.2
     assert seen["noise over sigma"] == pytest.approx(1.0, abs=0.15)
     assert seen["detections"] > 0
+
+
+def test_roman_is_one_entry_more(monkeypatch, tmp_path):
+    from skysynergy.challenges.tiers import TIERS
+
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    monkeypatch.setitem(TIERS, "tiny", TIERS["tiny"])
+    seen = import_module("example_survey").facts(tmp_path, "ROMAN", {"H158": 2, "i": 3})
+    assert seen["groups"] == ["detections", "fields", "lsst", "roman", "scenes"]
+    assert seen["bands"] == ["H158", "H158"] and seen["shape"] == [2, 2, 137, 137]
+    assert "Roman   H158" in seen["titles"]
+    check(seen)
+
+
+def test_no_tier_looks_with_roman():
+    from skysynergy.challenges.tiers import TIERS
+    from skysynergy.simulators.surveys import SURVEYS
+
+    for tier in TIERS.values():
+        assert not set(tier.sky.visits) & set(SURVEYS["ROMAN"].bands)

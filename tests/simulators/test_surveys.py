@@ -65,6 +65,35 @@ def test_lsst_zero_points_agree_with_smtn_002():
         assert BANDS[name].zero_point == pytest.approx(zero_point, abs=0.07), name
 
 
+def test_roman_is_that_of_galsim():
+    from galsim import roman
+
+    ours = SURVEYS["ROMAN"]
+    assert ours.mission is not None
+    assert ours.pixel_arcsec == roman.pixel_scale
+    assert (ours.diameter_m, ours.obscuration) == (roman.diameter, roman.obscuration)
+    assert ours.area_cm2 == pytest.approx(roman.collecting_area, rel=1e-5)
+    assert (ours.read_noise_e, ours.dark_e_s) == (roman.read_noise, roman.dark_current)
+    assert ours.mission.dithers == roman.n_dithers
+    # Of a Gaussian: arcsec rms on each axis, and pixels.
+    fwhm = np.sqrt(8 * np.log(2))
+    assert ours.mission.jitter_fwhm_arcsec == pytest.approx(fwhm * roman.jitter_rms, abs=5e-5)
+    assert ours.charge_fwhm_arcsec == pytest.approx(
+        fwhm * roman.charge_diffusion * roman.pixel_scale, abs=5e-5
+    )
+    theirs = roman.getBandpasses()
+    assert set(ours.bands) == set(theirs)
+    for name, curve in theirs.items():
+        band = BANDS[name]
+        assert band.exposure_s == roman.exptime
+        # For an area of 1 cm^2 it gives the zero point of one photon.
+        in_electrons = curve.zeropoint + 2.5 * np.log10(roman.collecting_area)
+        assert band.zero_point == pytest.approx(in_electrons, abs=2e-3)
+        sky = roman.getSkyLevel(curve, exptime=1.0) * (1 + roman.stray_light_fraction)
+        sky += roman.thermal_backgrounds[name] / roman.pixel_scale**2  # electrons per second and arcsec^2
+        assert band.sky_mag == pytest.approx(band.zero_point - 2.5 * np.log10(sky), abs=6e-3)
+
+
 def test_bands_and_surveys_point_at_each_other():
     # Codes and streams of random numbers go by these orders, so that what is new comes after.
     assert list(BANDS)[:10] == ["u", "g", "r", "i", "z", "y", "VIS", "Y", "J", "H"]
