@@ -290,6 +290,7 @@ _ROMAN = Survey(
     read_noise_e=8.5,
     dark_e_s=0.015,
     full_well_e=110_000,  # 55,000 counts at 2 e- each, the defaults of romanisim (STScI)
+    sensor="hgcdte",
     psf_oversampling=5,
     psf_width_arcsec=6.6,
     composite=(("H158", 1.0), ("J129", 1.15), ("Y106", 1.4)),  # medians of our galaxies
