@@ -190,7 +190,7 @@ class TestAsTyped:
         [
             (
                 ("get", "shear", "--tier", "tny"),
-                "no tier 'tny'; did you mean tiny? There are: tiny, small, full",
+                "no tier 'tny'; did you mean tiny? There are: tiny, tiny-survey, small",
             ),
             (("score", "shear", "nowhere.parquet"), "cannot be opened"),
             (("no-such-command",), "No such command 'no-such-command'"),

@@ -82,7 +82,7 @@ def test_maps_surveys_and_psfs_bring_no_bias(make, bands, streak):
 @pytest.mark.parametrize("n", [1.0, 4.0])
 def test_the_colour_of_a_galaxy_brings_no_bias(make, n):
     """Bands see different fluxes: a weight by band and frequency would not commute with shear."""
-    colour = np.ones(10)
+    colour = np.ones(len(BANDS))
     colour[BANDS["VIS"].code] = 3.0
     scenes = [replace(one, component_flux=one.component_flux * colour) for one in ring(make, n=n, size=0.2)]
     m, c = bias(make, scenes, [("i", [np.eye(2)]), ("VIS", [np.eye(2)])])

@@ -16,11 +16,11 @@ from skysynergy.simulators.scenes import Content
 from skysynergy.simulators.sky import Sky
 from skysynergy.simulators.sky_layout import layouts
 from skysynergy.simulators.sources import point_sources
-from skysynergy.simulators.surveys import SURVEYS
+from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 SECRET = b"realism"
 VISITS = {"i": 4, "VIS": 3, "H": 3}
-EMPTY = point_sources(x=[], y=[], flux=np.zeros((0, 10)))
+EMPTY = point_sources(x=[], y=[], flux=np.zeros((0, len(BANDS))))
 NAMES = ("LSST", "EUCLID_VIS", "EUCLID_NISP")
 
 
