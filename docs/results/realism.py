@@ -49,27 +49,27 @@ Written by `realism.py`.
 
 ![A scene in single exposures, with everything that they suffer](realism.png)
 
-One scene of the tier `tiny-survey`, into which a star of i = 16 was put, in four single exposures, in their own
-pixels, and its mask.
+One scene of the tier `tiny-survey`, into which a star of i = 16 was put, in four single exposures, in
+their own pixels, and its mask.
 
 | part of the pixels that is masked, mean over {scenes} scenes | LSST | VIS | NISP |
 |---|---|---|---|
 """
 
 DISTORTION = """
-An affine map holds the distortion: in a scene of 19.2″ it leaves at most {lsst:.1e} pixels of LSST, {vis:.1e} of
-VIS and {nisp:.1e} of NISP, over 200 places of the field.
+An affine map holds the distortion: in a scene of 19.2″ it leaves at most {lsst:.1e} pixels of LSST,
+{vis:.1e} of VIS and {nisp:.1e} of NISP, over 200 places of the field.
 
 A field has one PSF for each exposure. Two of its scenes, 2′ apart in LSST's field of view, would differ by
-{size:.1e} in the size and {shape:.1e} in the ellipticity of the PSF (rms), as much as the errors of calibration at
-the level of the requirements: all scenes of a field take the PSF of one place.
+{size:.1e} in the size and {shape:.1e} in the ellipticity of the PSF (rms), as much as the errors of
+calibration that are required: all scenes of a field take the PSF of one place.
 
 ## What a PSF that is supplied too large does to a shear
 
 The supplied PSFs of LSST i and VIS are made larger than the true ones by δT/T = ±{error}, T the trace of the
 adaptive second moments; `moments` measures {pairs} pairs of scenes of isolated galaxies, the same ones every
-time, so that their noise cancels: dm1/d(δT/T) = {slope:+.2f} ± {sigma:.2f} (jackknife over {fields} fields). |m| < 2e-3 asks
-for |δT/T| < {needed:.1e}.
+time, so that their noise cancels: dm1/d(δT/T) = {slope:+.2f} ± {sigma:.2f} (jackknife over {fields}
+fields). |m| < 2e-3 asks for |δT/T| < {needed:.1e}.
 """
 
 
