@@ -59,7 +59,8 @@ def _responses(psfs: Psfs, axes: bytes, per_pixel: int, size: int) -> list[torch
     ]
 
 
-_kept = lru_cache(maxsize=6)(_responses)
+# Those of one field: LSST's ten years in four parts, Euclid's, and the reference of blendedness.
+_kept = lru_cache(maxsize=8)(_responses)
 
 
 def _transform(psf: torch.Tensor, period: int, size: int) -> torch.Tensor:

@@ -204,6 +204,15 @@ def test_exposures_that_are_not_square():
     np.testing.assert_allclose(part, whole[:, :48, :30], rtol=0, atol=3e-6 * whole.max())
 
 
+def test_many_exposures_are_drawn_in_parts(monkeypatch):
+    arguments = exposures("i", *[rotation(a) for a in (0.0, 10.0, 20.0, 90.0, 180.0)], size=32)
+    flux = np.arange(1.0, 6.0)[:, None]
+    whole = fourier.render(profile(), flux, sigma=np.full(5, 0.01), **arguments)
+    monkeypatch.setattr(fourier, "_TOGETHER", 2)
+    parts = fourier.render(profile(), flux, sigma=np.full(5, 0.01), **arguments)
+    np.testing.assert_allclose(parts, whole, rtol=0, atol=1e-4 * whole.max())
+
+
 def test_a_psf_that_changes_in_place_is_seen():
     arguments = exposures("i", np.eye(2))
     first = fourier.render(profile(), np.ones((1, 1)), **arguments)
