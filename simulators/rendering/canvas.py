@@ -36,6 +36,7 @@ class Canvas:
     Attributes:
         per_pixel: cells along a pixel.
         size: cells along a side.
+        columns: of the spectrum of its cells that hold anything of an image: no higher frequencies along x.
         linear: (frame, 2, 2) from arcsec to the pixels of the frame.
         start: (frame, 2) where the first cell lies, pixels of the frame.
         frame: (exposure) number of the frame of each.
@@ -44,6 +45,7 @@ class Canvas:
 
     per_pixel: int
     size: int
+    columns: int
     linear: NDArray[np.float64]
     start: NDArray[np.float64]
     frame: NDArray[np.int64]
@@ -79,7 +81,9 @@ def plan(psfs: Psfs, wcs: NDArray[np.float64], shape: tuple[int, int]) -> Canvas
     pixels = 8 * int(np.ceil(((high - low).max() + 2 * radius + 2) / 8))
     pixels = int(next_fast_len(pixels, real=True) or pixels)
     start = (low + high) / 2 - (pixels - 1 / per_pixel) / 2
-    return Canvas(per_pixel, pixels * per_pixel, frames.reshape(-1, 2, 2), start, frame.ravel(), axes)
+    size = pixels * per_pixel
+    columns = min(size // 2, int(np.ceil(pixels * edge * _BAND_MARGIN))) + 1
+    return Canvas(per_pixel, size, columns, frames.reshape(-1, 2, 2), start, frame.ravel(), axes)
 
 
 def axes_of(linear: NDArray[np.float64]) -> NDArray[np.int64]:

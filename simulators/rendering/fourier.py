@@ -119,7 +119,7 @@ def draw(
         canvas=canvas,
         cells=cells,
     )
-    spectra = torch.fft.rfft2(light)
+    spectra = torch.fft.rfft2(light)[:, :, : canvas.columns]
     seen = zip(keys, responses(psfs, canvas), _waves(canvas, wcs, shape, spectra), strict=True)
     return torch.stack(
         [
@@ -141,7 +141,7 @@ def _waves(
         torch.from_numpy(np.exp(turns[:, axis] * frequency(canvas.size))).to(like)
         for axis, frequency in ((0, np.fft.rfftfreq), (1, np.fft.fftfreq))
     )
-    return list(zip(x, y[:, :, None], strict=True))
+    return list(zip(x[:, : canvas.columns], y[:, :, None], strict=True))
 
 
 def _exposure(

@@ -27,10 +27,10 @@ def responses(psfs: Psfs, canvas: Canvas) -> list[torch.Tensor]:
         canvas: the waves are those of `torch.fft.rfft2` of its cells.
 
     Returns:
-        For each exposure (size, size // 2 + 1) complex, 1 at zero, on the axes of its frame. Kept for the
+        For each exposure (size, columns) complex, 1 at zero, on the axes of its frame. Kept for the
         next scene of a field, unless gradients with respect to the PSFs are asked for.
     """
-    where = (canvas.axes.tobytes(), canvas.per_pixel, canvas.size)
+    where = (canvas.axes.tobytes(), canvas.per_pixel, canvas.size, canvas.columns)
     return _responses(psfs, *where) if psfs.images.requires_grad else _kept(psfs, *where)
 
 
@@ -40,8 +40,8 @@ def quintic_transform(u: NDArray[np.float64]) -> NDArray[np.float64]:
     return s**5 * (s * (55 - 19 * v) + 2 * c * (v - 27))
 
 
-def _responses(psfs: Psfs, axes: bytes, per_pixel: int, size: int) -> list[torch.Tensor]:
-    f_x, f_y = np.fft.rfftfreq(size), np.fft.fftfreq(size)  # cycles per cell
+def _responses(psfs: Psfs, axes: bytes, per_pixel: int, size: int, columns: int) -> list[torch.Tensor]:
+    f_x, f_y = np.fft.rfftfreq(size)[:columns], np.fft.fftfreq(size)  # cycles per cell
     along_x, along_y = (
         np.sinc(f * per_pixel)
         * quintic_transform(f * per_pixel / psfs.oversampling)
@@ -54,7 +54,7 @@ def _responses(psfs: Psfs, axes: bytes, per_pixel: int, size: int) -> list[torch
     period = size // per_pixel * psfs.oversampling
     turns = np.frombuffer(axes, dtype=np.int64).reshape(-1, 2, 2)
     return [
-        _transform(turned(psf, turn.T), period, size) * factor
+        _transform(turned(psf, turn.T), period, size, columns) * factor
         for psf, turn in zip(psfs.images, turns, strict=True)
     ]
 
@@ -63,7 +63,7 @@ def _responses(psfs: Psfs, axes: bytes, per_pixel: int, size: int) -> list[torch
 _kept = lru_cache(maxsize=8)(_responses)
 
 
-def _transform(psf: torch.Tensor, period: int, size: int) -> torch.Tensor:
+def _transform(psf: torch.Tensor, period: int, size: int, columns: int) -> torch.Tensor:
     """Transform of a PSF in a period of so many samples, at the frequencies of so many cells."""
     half = len(psf) // 2
     room = (period - len(psf)) // 2
@@ -74,6 +74,7 @@ def _transform(psf: torch.Tensor, period: int, size: int) -> torch.Tensor:
     spectrum = torch.fft.rfft2(padded) / psf.sum()
     low = min(period, size) // 2
     row = torch.arange(-low, size - low if size <= period else low, device=psf.device)
-    whole = spectrum.new_zeros(size, size // 2 + 1)
-    whole[row % size, : low + 1] = spectrum[row % period, : low + 1]
+    whole = spectrum.new_zeros(size, columns)
+    last = min(low + 1, columns)
+    whole[row % size, :last] = spectrum[row % period, :last]
     return whole

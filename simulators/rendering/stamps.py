@@ -105,7 +105,7 @@ def add_stamps(
         for k in (0, 1)
     )
     corner = [p.detach().round().long().cpu().numpy() - cells // 2 for p in place]
-    shapes = _shapes(profiles, canvas, flux)
+    shapes = _shapes(profiles, canvas, cells, flux)
     shines = (flux.detach() > 0).cpu().numpy()
     # By frame: which sheets are its own, and what shines there.
     first = np.searchsorted(sheet, np.arange(len(canvas.linear)))
@@ -150,16 +150,16 @@ class _Shapes:
 
     Attributes:
         forms: (3, frame, n) what gives (k r)² = xx kx² + yy ky² + xy kx ky, k in radians per cell.
-        index: (n) Sersic indices, 1 for points.
+        folded_back: (frame, n) what a periodic stamp has too much of, per cell.
         tables: of the profiles' transforms.
     """
 
     forms: torch.Tensor
-    index: torch.Tensor
+    folded_back: torch.Tensor
     tables: torch.Tensor
 
 
-def _shapes(profiles: Profiles, canvas: Canvas, like: torch.Tensor) -> _Shapes:
+def _shapes(profiles: Profiles, canvas: Canvas, cells: NDArray[np.int64], like: torch.Tensor) -> _Shapes:
     r, n, e1, e2 = (
         torch.as_tensor(v).to(like)
         for v in (profiles.half_light_arcsec, profiles.sersic_n, profiles.e1, profiles.e2)
@@ -169,13 +169,16 @@ def _shapes(profiles: Profiles, canvas: Canvas, like: torch.Tensor) -> _Shapes:
     xx, yy, xy = scale * ((1 + e1) ** 2 + e2**2), scale * ((1 - e1) ** 2 + e2**2), 2 * scale * e2
     # A wave k of the cells is linear.T k on the sky.
     a, b, c, d = torch.from_numpy(canvas.linear.reshape(-1, 4).T[:, :, None]).to(like)
-    form = (
-        a * a * xx + 2 * a * b * xy + b * b * yy,
-        c * c * xx + 2 * c * d * xy + d * d * yy,
-        2 * (a * c * xx + (a * d + b * c) * xy + b * d * yy),
+    form = torch.stack(
+        [
+            a * a * xx + 2 * a * b * xy + b * b * yy,
+            c * c * xx + 2 * c * d * xy + d * d * yy,
+            2 * (a * c * xx + (a * d + b * c) * xy + b * d * yy),
+        ]
     )
     index = torch.where(r > 0, n, torch.ones_like(n))
-    return _Shapes(torch.stack(form), index, profile_tables(index))
+    folded_back = _folded_back(form, index, torch.from_numpy(cells).to(like.device))
+    return _Shapes(form, folded_back, profile_tables(index))
 
 
 def _stamps(
@@ -207,19 +210,20 @@ def _stamps(
     squared = squared + (xy[:, None] * k_y)[:, :, None] * k_x
     waves_of_profiles = transform(shapes.tables, torch.from_numpy(n).to(forms.device), squared.clamp(min=0))
     stamps = torch.fft.irfft2(waves_of_profiles * shift, s=(size, size))
-    return stamps - _folded_back(size, forms[:, frame, n], shapes.index[n])[:, None, None]
+    return stamps - shapes.folded_back[frame, n][:, None, None]
 
 
-def _folded_back(size: int, form: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """(k,) light per cell in the middle of periodic stamps that belongs to the stamps around them."""
-    xx, yy, xy = form
+def _folded_back(form: torch.Tensor, index: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+    """(frame, n) light per cell in the middle of periodic stamps that belongs to the stamps around them."""
+    xx, yy, xy = form[..., None]
     # The form of (x / r)² is the inverse of that of (k r)².
     area = xx * yy - xy**2 / 4
-    j = torch.arange(-_PERIODS, _PERIODS + 1, device=form.device).to(form)
-    x, y = (v.reshape(-1) * size for v in torch.meshgrid(j, j, indexing="xy"))
-    x, y = (torch.cat([v[: len(v) // 2], v[len(v) // 2 + 1 :]]) for v in (x, y))
-    safe = area > 0
-    area = torch.where(safe, area, torch.ones_like(area))
-    squared = (yy[:, None] * x**2 + xx[:, None] * y**2 - xy[:, None] * x * y) / area[:, None]
-    around = brightness(index[:, None], squared.clamp(min=1e-6)).sum(dim=1) / area.sqrt()
-    return torch.where(safe, around, torch.zeros_like(around))
+    extended = area > 0
+    area = torch.where(extended, area, torch.ones_like(area))
+    j = torch.arange(-_PERIODS, _PERIODS + 1, device=form.device)
+    y, x = torch.meshgrid(j, j, indexing="ij")
+    others = (x != 0) | (y != 0)
+    x, y = x[others] * cells[:, None], y[others] * cells[:, None]
+    squared = (yy * x**2 + xx * y**2 - xy * x * y) / area
+    around = brightness(index[:, None], squared.clamp(min=1e-6)) / area.sqrt()
+    return torch.where(extended, around, torch.zeros_like(around)).sum(dim=-1)
