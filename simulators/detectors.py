@@ -74,7 +74,7 @@ def dimmed(noise: Background, throughput: float) -> Background:
 
     Arguments:
         noise: where the telescope lets all light through.
-        throughput: 0 to 1, the part that gets through.
+        throughput: the part that gets through, of what `noise` is for; above 1 where more does.
     """
     return Background(
         sky_variance=noise.sky_variance / throughput,

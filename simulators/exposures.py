@@ -116,7 +116,8 @@ def expose(
     ]
     offset = np.array([errors.offset_arcsec for errors in observation.errors])
     supplied = wcs.copy()
-    supplied[:, :, 2] += np.einsum("eij,ej->ei", wcs[:, :, :2], offset)
+    # A pixel is said to lie further along the offset: the map takes places back by it.
+    supplied[:, :, 2] -= np.einsum("eij,ej->ei", wcs[:, :, :2], offset)
     return Exposures(
         image=np.stack([one.image for one in read]),
         light=lights,

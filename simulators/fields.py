@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from .cadence import sample_visits
 from .detections import detection_rows
+from .detectors import CLIPPED
 from .exposures import Exposures, expose
 from .observations import Observation, prepare
 from .randomness import generator
@@ -101,8 +102,9 @@ def simulate_field(
             for path, values in encoded(taken[name], observation, dither_key, scene).items():
                 images.setdefault(f"{observation.survey.group}/{path}", []).append(values)
             if sky.realism != CLEAN:
-                for path in ("artefacts", "residual"):
-                    values = getattr(taken[name], path)
+                clipped = images[f"{observation.survey.group}/mask"][-1] & CLIPPED
+                told = {"artefacts": taken[name].artefacts | clipped, "residual": taken[name].residual}
+                for path, values in told.items():
                     spoiled.setdefault(f"{observation.survey.group}/{path}", []).append(values)
         if truth:
             _add_rows(tables, sky, secret, split, scene, sources, shears, taken, observations)

@@ -13,14 +13,14 @@ import numpy as np
 from . import detectors
 from .background_residuals import draw_residual, plane
 from .bleeding import bleed
-from .cadence import Visit, sky_electrons
+from .cadence import Visit
 from .calibration_errors import CalibrationErrors
 from .correlated_noise import correlate, noise_kernel
 from .cosmic_rays import draw_cosmic_rays
 from .defects import draw_defects
 from .randomness import generator
 from .realism import Realism
-from .surveys import BANDS, Survey
+from .surveys import Survey
 
 __all__ = ["COSMIC_RAY", "FOUND_SIGMA", "ReadOut", "read_out"]
 
@@ -40,7 +40,8 @@ class ReadOut:
         image: (y, x) float64, sky-subtracted nJy per pixel.
         mask: (y, x) uint8, as published: bits of `detectors`, `defects` and `COSMIC_RAY`.
         artefacts: (y, x) uint8, the same and what nobody found (truth).
-        residual: (3,) level of the sky that was left, nJy per pixel, and its slopes along x and y (truth).
+        residual: (3,) level of the sky that was left, nJy per pixel, and its slopes along x and y (truth);
+            before the zero point goes wrong.
     """
 
     image: np.ndarray
@@ -86,8 +87,8 @@ def read_out(
         image += charge
         mask[charge > FOUND_SIGMA * noise.sigma] |= COSMIC_RAY
         unknown[charge > _TOLD_SIGMA * noise.sigma] |= COSMIC_RAY
-    if realism.bleeding:
-        # A Euclid detector of mercury cadmium telluride keeps its charge where it is.
+    if realism.bleeding and survey.sensor == "ccd":
+        # The sky fills wells, too: `full_well` is what it leaves, as is the image.
         spilled, trail = bleed(image / noise.electron, noise.full_well / noise.electron, along=0)
         image, mask = (
             spilled * noise.electron,
@@ -96,7 +97,7 @@ def read_out(
     mask |= detectors.saturated(image, noise)
     residual = np.zeros(3)
     if realism.background:
-        sky = sky_electrons(BANDS[visit.band], visit.exposure_s)
+        sky = noise.sky_variance / noise.electron**2  # electrons
         left = draw_residual(generator(secret, "residual", *indices), sky, noise.electron, shape, survey)
         residual = realism.background * np.array([left.level, left.slope_x, left.slope_y])
         image = image + realism.background * plane(left, shape)

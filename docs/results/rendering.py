@@ -47,7 +47,7 @@ BAND_SIZES = {"i": 96, "VIS": 192, "H": 64}
 INDEX = (0.5, 0.7, 1.0, 1.5, 2.5, 4.0, 6.0)
 SIZE = (0.05, 0.1, 0.2, 0.5, 1.0, 3.0)
 TIGHT = galsim.GSParams(
-    folding_threshold=1e-4, maxk_threshold=1e-5, kvalue_accuracy=1e-7, maximum_fft_size=8192
+    folding_threshold=1e-4, maxk_threshold=1e-6, kvalue_accuracy=1e-8, maximum_fft_size=8192
 )
 LARGEST_FFT = 8192
 
@@ -71,7 +71,7 @@ MIDDLE = """
 
 ## The gate: light
 
-Against GalSim at tight settings (folding 1e-4, maxk 1e-5, kvalue 1e-7), over Sersic index and half-light
+Against GalSim at tight settings (folding 1e-4, maxk 1e-6, kvalue 1e-8), over Sersic index and half-light
 radius, at axis ratios of 0.1, 0.5 and 1 and any place, upright and turned; the largest error as a fraction
 of the peak. White: GalSim needs FFTs of more than {largest} cells a side; there the renderer is compared with
 itself on stamps four times as wide, in double precision (last column).

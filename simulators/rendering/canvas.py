@@ -26,7 +26,13 @@ BLUR_CELLS = 1.53
 # a little further, so that what is left of its blur there can be undone.
 _BAND_EDGE, _BAND_MARGIN = 1e-4, 1.1
 # Where a PSF has fallen to this fraction of its peak it ends.
-_PSF_EDGE = 1e-6
+_PSF_EDGE = 3e-6
+# Cells along each edge of a canvas over which its light fades: a sharp edge would ripple through the image.
+_EDGE_CELLS = 4
+# Pixels of exposures that share a frame, from the first to the last with the reach of their PSFs.
+_LARGEST = 4096
+# Samples that a PSF is padded to before its band is told: a smaller image has too few frequencies.
+_PADDED = 128
 
 
 @dataclass(frozen=True)
@@ -52,9 +58,15 @@ class Canvas:
     axes: NDArray[np.int64]
 
     @property
+    def fading(self) -> NDArray[np.float64]:
+        """(size,) 1, and less towards both ends, beyond all that any exposure sees."""
+        rise = np.sin(np.pi / 2 * (np.arange(_EDGE_CELLS) + 0.5) / _EDGE_CELLS) ** 2
+        return np.concatenate([rise, np.ones(self.size - 2 * _EDGE_CELLS), rise[::-1]])
+
+    @property
     def pixel_arcsec(self) -> float:
-        """Width of a pixel, arcsec."""
-        return float(1 / np.sqrt(np.abs(np.linalg.det(self.linear[0]))))
+        """Width of the smallest pixel of any frame, along its shorter axis, arcsec."""
+        return float(1 / np.linalg.norm(self.linear, ord=2, axis=(1, 2)).max())
 
 
 def plan(psfs: Psfs, wcs: NDArray[np.float64], shape: tuple[int, int]) -> Canvas:
@@ -70,15 +82,22 @@ def plan(psfs: Psfs, wcs: NDArray[np.float64], shape: tuple[int, int]) -> Canvas
     axes = np.stack([axes_of(affine[:, :2]) for affine in wcs])
     back = np.swapaxes(axes, 1, 2)
     linear = back @ wcs[:, :, :2]
-    frames, frame = np.unique(linear.reshape(-1, 4), axis=0, return_inverse=True)
+    # Turns by sines and cosines are a rounding off: that far apart they are one frame.
+    digits = 12 - int(np.ceil(np.log10(np.abs(linear).max())))
+    frames, frame = np.unique(linear.reshape(-1, 4).round(digits), axis=0, return_inverse=True)
     # The first and last pixel of each exposure, on the axes of its frame.
     ends = np.array([[0, shape[1] - 1], [0, shape[0] - 1]]) - wcs[:, :, 2:]
     ends = back @ ends
     low, high = np.full((len(frames), 2), np.inf), np.full((len(frames), 2), -np.inf)
     np.minimum.at(low, frame, ends.min(axis=2))
     np.maximum.at(high, frame, ends.max(axis=2))
-    # In steps of a few pixels, so that the scenes of a field, differently dithered, share a size.
-    pixels = 8 * int(np.ceil(((high - low).max() + 2 * radius + 2) / 8))
+    # Lengths of fast transforms are so far apart that the scenes of a field, differently dithered, share one.
+    pixels = int(np.ceil((high - low).max() + 2 * (radius + _EDGE_CELLS / per_pixel) + 1))
+    if pixels > _LARGEST:
+        raise ValueError(
+            f"exposures of one frame span {pixels} pixels, more than {_LARGEST}: draw those that lie far "
+            "from each other in calls of their own"
+        )
     pixels = int(next_fast_len(pixels, real=True) or pixels)
     start = (low + high) / 2 - (pixels - 1 / per_pixel) / 2
     size = pixels * per_pixel
@@ -109,9 +128,10 @@ def _extent(psfs: Psfs) -> tuple[float, float]:
     """
     images, oversampling = psfs.images.detach().to("cpu", torch.float32).numpy(), psfs.oversampling
     size = images.shape[-1]
-    frequency = np.fft.fftfreq(size) * oversampling
+    padded = max(size, _PADDED)
+    frequency = np.fft.fftfreq(padded) * oversampling
     pixel = np.abs(np.sinc(frequency))
-    passed = np.abs(np.fft.fft2(images)).max(axis=0) * pixel[:, None] * pixel
+    passed = np.abs(np.fft.fft2(images, s=(padded, padded))).max(axis=0) * pixel[:, None] * pixel
     along = np.maximum(np.abs(frequency)[:, None], np.abs(frequency))
     light = np.abs(images).max(axis=0)
     y, x = np.nonzero(light > _PSF_EDGE * light.max())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ..profiles import Profiles
 from .canvas import Canvas, plan, turned
 from .inputs import check
-from .psfs import Psfs
+from .psfs import Psfs, as_tensor
 from .response import responses
 from .stamps import add_stamps, stamp_cells
 
@@ -86,12 +86,15 @@ def draw(
     Returns:
         (exposure, ny, nx) of that type on that device, nJy per pixel.
     """
-    check(profiles, flux, psf, wcs, sigma)
-    amount = torch.as_tensor(flux).to(device, dtype)
+    wcs = as_tensor(wcs).detach().cpu().numpy().astype(float)
+    sigma = None if sigma is None else as_tensor(sigma).detach().cpu().numpy().astype(float)
+    check(profiles, flux, psf, psf_oversampling, wcs, shape, sigma)
+    if dtype not in (torch.float32, torch.float64):
+        raise ValueError(f"exposures are drawn in torch.float32 or torch.float64, not {dtype}")
+    amount = as_tensor(flux).to(device, dtype)
     if not len(wcs):
         return amount.new_zeros(0, *shape)
-    images = torch.tensor(psf) if isinstance(psf, np.ndarray) else psf
-    psfs = Psfs.of(images.to(device, dtype), psf_oversampling)
+    psfs = Psfs.of(as_tensor(psf).to(device, dtype), int(psf_oversampling))
     canvas = plan(psfs, wcs, shape)
     # Exposures of a frame in which every profile has the same flux share a sheet.
     rows = amount.detach().cpu().numpy()
@@ -104,7 +107,7 @@ def draw(
     noise = None
     if sigma is not None:
         with np.errstate(divide="ignore"):
-            noise = (np.asarray(sigma, dtype=float)[:, None] / pixel**2 / rows).min(axis=0)
+            noise = (sigma[:, None] / pixel**2 / rows).min(axis=0)
     cells = stamp_cells(
         profiles,
         cell_arcsec=pixel / canvas.per_pixel,
@@ -119,8 +122,9 @@ def draw(
         canvas=canvas,
         cells=cells,
     )
-    spectra = torch.fft.rfft2(light)[:, :, : canvas.columns]
-    seen = zip(keys, responses(psfs, canvas), _waves(canvas, wcs, shape, spectra), strict=True)
+    fading = torch.from_numpy(np.outer(canvas.fading, canvas.fading)).to(light)
+    spectra = [torch.fft.rfft2(sheet * fading)[:, : canvas.columns] for sheet in light]
+    seen = zip(keys, responses(psfs, canvas), _waves(canvas, wcs, shape, spectra[0]), strict=True)
     return torch.stack(
         [
             _exposure(spectra[number[key]] * response, waves, canvas.per_pixel, axes, shape)

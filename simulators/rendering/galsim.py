@@ -57,7 +57,7 @@ def render(
     Raises:
         ValueError: as `rendering.inputs.check`.
     """
-    check(profiles, flux, psf, wcs, sigma)
+    check(profiles, flux, psf, psf_oversampling, wcs, shape, sigma)
     images = []
     for n in range(len(wcs)):
         shines = flux[n] > 0

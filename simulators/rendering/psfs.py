@@ -1,13 +1,14 @@
-"""The PSF images of exposures, as what is computed from them is kept by."""
+"""What renderers are given, as tensors; and PSF images, as what is computed from them is kept by."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
-__all__ = ["Psfs"]
+__all__ = ["Psfs", "as_tensor"]
 
 
 @dataclass(frozen=True)
@@ -30,3 +31,11 @@ class Psfs:
         content = images.detach().to("cpu").contiguous().numpy()
         told = f"{content.dtype} {content.shape} {images.device}".encode()
         return cls(hashlib.sha256(content.data).digest() + told, oversampling, images)
+
+
+def as_tensor(values: np.ndarray | torch.Tensor) -> torch.Tensor:
+    """A tensor, with its gradients; or a copy of any array of numbers, whatever its layout in memory."""
+    if isinstance(values, torch.Tensor):
+        return values
+    array = np.asarray(values)
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C", copy=True))

@@ -53,14 +53,23 @@ def _responses(psfs: Psfs, axes: bytes, per_pixel: int, size: int, columns: int)
     factor = torch.from_numpy(kept * (along_y[:, None] * along_x)).to(psfs.images)
     period = size // per_pixel * psfs.oversampling
     turns = np.frombuffer(axes, dtype=np.int64).reshape(-1, 2, 2)
-    return [
-        _transform(turned(psf, turn.T), period, size, columns) * factor
-        for psf, turn in zip(psfs.images, turns, strict=True)
-    ]
+    found: list[torch.Tensor] = []
+    for k, (psf, turn) in enumerate(zip(psfs.images, turns, strict=True)):
+        # Sources that are drawn apart are drawn with one PSF.
+        if k and torch.equal(psf, psfs.images[k - 1]) and (turn == turns[k - 1]).all():
+            found.append(found[-1])
+        else:
+            found.append(_transform(turned(psf, turn.T), period, size, columns) * factor)
+    return found
 
 
 # Those of one field: LSST's ten years in four parts, Euclid's, and the reference of blendedness.
-_kept = lru_cache(maxsize=8)(_responses)
+@lru_cache(maxsize=8)
+def _kept(psfs: Psfs, axes: bytes, per_pixel: int, size: int, columns: int) -> list[torch.Tensor]:
+    # Whatever mode they are first asked for in, they serve in all.
+    with torch.inference_mode(False), torch.no_grad():
+        copy = Psfs(psfs.digest, psfs.oversampling, psfs.images.clone())
+        return _responses(copy, axes, per_pixel, size, columns)
 
 
 def _transform(psf: torch.Tensor, period: int, size: int, columns: int) -> torch.Tensor:

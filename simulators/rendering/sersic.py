@@ -114,7 +114,8 @@ def radius_of(sersic_n: NDArray[np.float64], share: NDArray[np.float64]) -> NDAr
 
 @lru_cache(maxsize=4)
 def _table_as(dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    return _table().to(device, dtype)
+    with torch.inference_mode(False):
+        return _table().to(device, dtype)
 
 
 @lru_cache(maxsize=1)

@@ -17,6 +17,7 @@ from scipy.special import gammainc, gammainccinv, gammaincinv
 
 from ..profiles import Profiles
 from .canvas import BLUR_CELLS, Canvas
+from .psfs import as_tensor
 from .sersic import brightness, profile_tables, radius_of, transform
 
 __all__ = ["add_stamps", "stamp_cells"]
@@ -97,7 +98,7 @@ def add_stamps(
         (sheet, size, size) nJy per cell, of the type and on the device of `flux`.
     """
     sky = flux.new_zeros(len(flux), canvas.size, canvas.size)
-    x, y = (torch.as_tensor(v).to(flux.device, torch.float64) for v in (profiles.x, profiles.y))
+    x, y = (as_tensor(v).to(flux.device, torch.float64) for v in (profiles.x, profiles.y))
     linear, start = (torch.from_numpy(v).to(flux.device) for v in (canvas.linear, canvas.start))
     # (frame, n) in cells.
     place = tuple(
@@ -106,7 +107,8 @@ def add_stamps(
     )
     corner = [p.detach().round().long().cpu().numpy() - cells // 2 for p in place]
     shapes = _shapes(profiles, canvas, cells, flux)
-    shines = (flux.detach() > 0).cpu().numpy()
+    # A fit may want to know what light would do that is not there yet.
+    shines = ((flux.detach() > 0) | flux.requires_grad).cpu().numpy()
     # By frame: which sheets are its own, and what shines there.
     first = np.searchsorted(sheet, np.arange(len(canvas.linear)))
     last = np.searchsorted(sheet, np.arange(len(canvas.linear)), side="right")
@@ -161,7 +163,7 @@ class _Shapes:
 
 def _shapes(profiles: Profiles, canvas: Canvas, cells: NDArray[np.int64], like: torch.Tensor) -> _Shapes:
     r, n, e1, e2 = (
-        torch.as_tensor(v).to(like)
+        as_tensor(v).to(like)
         for v in (profiles.half_light_arcsec, profiles.sersic_n, profiles.e1, profiles.e2)
     )
     # |S k|² of the shear S = (1 − |e|²)^(−1/2) [[1 + e1, e2], [e2, 1 − e1]] and k on the sky.

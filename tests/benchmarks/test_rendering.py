@@ -24,7 +24,7 @@ from skysynergy.simulators.surveys import BANDS
 SECRET = b"benchmark"
 WIDTH = 19.2
 VISITS = {"u": 6, "g": 8, "r": 16, "i": 16, "z": 12, "y": 6, "VIS": 3, "Y": 3, "J": 3, "H": 3}
-FLOORS = {("shared", 5): 17.0, ("shared", 20): 50.0, ("free", 5): 7.0, ("free", 20): 8.0}
+FLOORS = {("shared", 5): 15.6, ("shared", 20): 37.0, ("free", 5): 7.8, ("free", 20): 8.4}
 ROUNDS = 3
 
 

@@ -23,7 +23,7 @@ BAND_SIZES = {"i": 96, "VIS": 192, "Y": 64, "H": 64}
 VISITS = {v.band: v for v in sample_visits(np.random.default_rng(3), dict.fromkeys(BAND_SIZES, 1))}
 # What GalSim at its defaults leaves out is as large as the gate.
 TIGHT = galsim.GSParams(
-    folding_threshold=1e-4, maxk_threshold=1e-5, kvalue_accuracy=1e-7, maximum_fft_size=16384
+    folding_threshold=1e-4, maxk_threshold=1e-6, kvalue_accuracy=1e-8, maximum_fft_size=16384
 )
 # Of GalSim's FFTs those up to 4096 cells are quick enough for a test; longer ones are in docs/results.
 LARGEST_FFT = 4096
