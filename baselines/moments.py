@@ -25,6 +25,7 @@ opposite way; integrated by parts over x it multiplies w·e.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -108,7 +109,7 @@ class MomentsShear(Baseline):
         half = field.width_arcsec / 2 - self.margin_arcsec
         steps = int(np.ceil(half / self.spacing_arcsec)) + 1
         grid = np.arange(-steps, steps + 1) * self.spacing_arcsec
-        sums = []
+        sums, found, kept = [], 0, 0
         for start in range(0, field.n_scenes, _BATCH):
             scenes = slice(start, start + _BATCH)
             wcs = {x.survey: x.wcs[scenes] for x in surveys}
@@ -117,6 +118,7 @@ class MomentsShear(Baseline):
             measured = observed + added
             scene, position = self._peaks(sky, measured, grid, half)
             keep = ~_near_masked(surveys, scenes, scene, position)
+            found, kept = found + len(keep), kept + int(keep.sum())
             scene, position = scene[keep], position[keep]
             phases = sky.phases(position)
             columns = self._responses(
@@ -124,6 +126,12 @@ class MomentsShear(Baseline):
             )
             n = len(observed)
             sums.append(np.stack([np.bincount(scene, c, minlength=n) for c in columns.T], axis=1))
+        if found and not kept:
+            warnings.warn(
+                f"moments measures nothing: each of {found} peaks lies within an arcsec of a masked pixel",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return np.concatenate(sums)
 
     def _peaks(

@@ -53,8 +53,8 @@ def check(
     if sigma is not None and not np.all(_array(sigma) > 0):
         raise ValueError(f"noise of an empty pixel must be positive, not {_array(sigma).min()}")
     linear = wcs[:, :, :2]
-    finite = np.isfinite(wcs).all(axis=(1, 2))
-    bad = np.flatnonzero(~finite | (np.linalg.det(np.where(finite[:, None, None], linear, 0.0)) == 0))
+    finite = np.isfinite(wcs).all(axis=(1, 2), keepdims=True)
+    bad = np.flatnonzero(np.linalg.det(np.where(finite, linear, 0.0)) == 0)
     if len(bad):
         raise ValueError(f"the linear part of a WCS must have an inverse, not {linear[bad[0]].tolist()}")
 

@@ -124,6 +124,14 @@ def test_peaks_near_masked_pixels_are_left_out(make, away, lost):
     np.testing.assert_array_equal(after[1], np.zeros_like(before[1]) if lost else before[1])
 
 
+def test_a_field_of_masked_peaks_is_told(make):
+    clean = one_galaxy(make)
+    mask = np.zeros_like(clean.surveys["EUCLID_VIS"].mask)
+    mask[..., ::8, ::8] = 16
+    with pytest.warns(RuntimeWarning, match="measures nothing: each of .* peaks lies within"):
+        MomentsShear().scene_sums(one_galaxy(make, mask=mask))
+
+
 def test_galaxies_in_the_margin_are_left_out(make):
     edge = make.width / 2 - MomentsShear().margin_arcsec
     places = [(0.0, 0.0), (edge + 0.1, 0.0), (0.0, -edge - 0.1)]

@@ -271,3 +271,95 @@ def test_the_radius_of_a_brightness():
         sersic = galsim.Sersic(n=n[k], half_light_radius=1.0)
         assert sersic.xValue(radius[k], 0) == pytest.approx([1e-3, 1e-6, 1e-4][k], rel=1e-6)
     assert radius_of(np.array([1.0]), np.array([1e9]))[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"psf": np.ones((1, 8, 8))}, r"squares of an odd size, \(exposure, m, m\), not \(1, 8, 8\)"),
+        ({"psf": np.ones((1, 9, 7))}, "squares of an odd size"),
+        ({"psf": np.zeros((1, 9, 9))}, "PSF of exposure 0 must be finite, with a positive sum"),
+        ({"psf": np.full((1, 9, 9), np.nan)}, "PSF of exposure 0 must be finite"),
+        ({"psf_oversampling": 0}, "a whole number from 1 on, not 0"),
+        ({"psf_oversampling": 2.5}, "a whole number from 1 on, not 2.5"),
+        ({"shape": (0, 5)}, r"at least \(1, 1\), not \(0, 5\)"),
+        ({"wcs": np.ones((1, 2, 2))}, r"an affine map, \(exposure, 2, 3\), not \(1, 2, 2\)"),
+    ],
+)
+@pytest.mark.parametrize("render", [fourier.render, reference.render], ids=["fourier", "galsim"])
+def test_exposures_that_cannot_be_drawn_are_refused(render, changes, message):
+    with pytest.raises(ValueError, match=message):
+        render(profile(), np.ones((1, 1)), **(exposures("i", np.eye(2), size=16) | changes))
+
+
+@pytest.mark.parametrize("render", [fourier.render, reference.render], ids=["fourier", "galsim"])
+@pytest.mark.parametrize("x", [np.nan, np.inf])
+def test_places_that_are_nowhere_are_refused(render, x):
+    with pytest.raises(ValueError, match="place of profile 0 must be finite"):
+        render(profile(x=x), np.ones((1, 1)), **exposures("i", np.eye(2), size=16))
+
+
+def test_exposures_too_far_apart_for_one_canvas_are_refused():
+    arguments = exposures("i", np.eye(2), np.eye(2), size=16)
+    arguments["wcs"][1, 0, 2] += 5000
+    with pytest.raises(ValueError, match="exposures of one frame span 50.. pixels, more than 4096"):
+        fourier.render(profile(), np.ones((2, 1)), **arguments)
+
+
+def test_arrays_of_any_layout_are_drawn():
+    arguments = exposures("i", np.eye(2), size=24)
+    plain = fourier.render(profile(x=0.3), np.ones((1, 1)), **arguments)
+    swapped = {"psf": arguments["psf"].astype(">f4"), "wcs": np.asfortranarray(arguments["wcs"])}
+    np.testing.assert_array_equal(
+        fourier.render(profile(x=0.3), np.ones((1, 1)), **(arguments | swapped)), plain
+    )
+    mirrored = arguments | {"psf": arguments["psf"][:, ::-1]}
+    copied = arguments | {"psf": arguments["psf"][:, ::-1].copy()}
+    np.testing.assert_array_equal(
+        fourier.render(profile(), np.ones((1, 1)), **mirrored),
+        fourier.render(profile(), np.ones((1, 1)), **copied),
+    )
+
+
+def test_light_that_is_not_there_yet_has_a_gradient():
+    arguments = exposures("i", np.eye(2), size=24)
+    flux = torch.zeros(1, 1, requires_grad=True)
+    fourier.draw(profile(), flux, **arguments).sum().backward()
+    assert flux.grad is not None
+    assert float(flux.grad) == pytest.approx(1.0, abs=0.05)
+
+
+def test_what_is_kept_from_inference_serves_a_fit():
+    arguments = exposures("i", rotation(3.0), size=24)
+    with torch.inference_mode():
+        fourier.draw(profile(), np.ones((1, 1)), **arguments)
+    x = torch.tensor([0.2], requires_grad=True)
+    fourier.draw(replace(profile(), x=x), np.ones((1, 1)), **arguments).square().sum().backward()
+    assert x.grad is not None
+    assert float(x.grad.abs()) > 0
+
+
+def test_pixels_of_different_sizes_in_one_call():
+    arguments = exposures("i", np.eye(2), 4 * np.eye(2), rotation(20.0), size=40)
+    one = profile(sersic_n=4.0, half_light_arcsec=0.5)
+    image = fourier.render(one, np.ones((3, 1)), **arguments)
+    expected = reference.render(one, np.ones((3, 1)), **arguments, gsparams=TIGHT)
+    for a, b in zip(image, expected, strict=True):
+        assert np.abs(a - b).max() < 1e-4 * b.max()
+
+
+@pytest.mark.parametrize("band", ["i", "VIS", "H"])
+def test_the_gate_with_noise(band, record_figure):
+    """Where stamps end with the noise: 1e-4 of the peak, or a hundredth of a pixel's sigma."""
+    arguments, worst = exposures(band, *TURNED), 0.0
+    rng = np.random.default_rng(8)
+    for n in (1.0, 2.5, 4.0):
+        for snr in (3.0, 30.0, 1000.0):
+            one = profile(sersic_n=n, half_light_arcsec=0.4, q=0.6, x=rng.uniform(-3, 3))
+            expected = reference.render(one, np.ones((1, 1)), **arguments, gsparams=TIGHT)
+            peak = expected.max()
+            sigma = np.array([peak / snr])
+            image = fourier.render(one, np.ones((1, 1)), **arguments, sigma=sigma)
+            worst = max(worst, np.abs(image - expected).max() / max(1e-4 * peak, 1e-2 * sigma[0]))
+    record_figure(f"error {band}, in units of the gate", worst)
+    assert 0.01 < worst < 1

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from skysynergy.simulators.detectors import SATURATED, Background, dimmed
+from skysynergy.simulators.detectors import CLIPPED, SATURATED, Background, dimmed
 from skysynergy.simulators.exposures import expose
 from skysynergy.simulators.fields import draw_sources, observe, simulate_field
 from skysynergy.simulators.observations import ORIENTATIONS
@@ -217,6 +217,8 @@ def test_a_field_puts_its_truth_apart(field):
         assert all(f"{group}/{path}" in truth.arrays for path in told)
         hidden = truth.arrays[f"{group}/artefacts"] & ~data.arrays[f"{group}/mask"]
         assert not (hidden & ~np.uint8(COSMIC_RAY)).any()
+        clipped = (data.arrays[f"{group}/mask"] & CLIPPED) > 0
+        assert np.all(truth.arrays[f"{group}/artefacts"][clipped] & CLIPPED)
         assert np.abs(data.arrays[f"{group}/psf"] - truth.arrays[f"{group}/true_psf"]).max() > 0
 
 
