@@ -1,7 +1,7 @@
 """The population of galaxies: every property of each, drawn from the rooms that know one.
 
 Magnitudes follow `counts`; redshift and spectrum follow `redshifts` given the magnitude, and fluxes in
-ten bands are those of the spectrum; shapes follow `morphology` given magnitude, redshift and how much
+bands are those of the spectrum; shapes follow `morphology` given magnitude, redshift and how much
 of the light is old. The bulge is made of the old part of the spectrum, so that bulge and disk have
 colours of their own while the galaxy as a whole keeps its spectrum.
 """
