@@ -30,7 +30,7 @@ env: $(READY)  ## build the environment in .venv (torch from TORCH_INDEX)
 
 # pip resolves torch's own dependencies in the second call, from the usual index:
 # the indices of torch do not carry the versions pinned here.
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml constraints.txt version.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "skysynergy needs Python 3.11 or newer; '$(PYTHON)' is missing or older." >&2; \
 	    echo "Name another one: make env PYTHON=python3.12" >&2; exit 1; }
