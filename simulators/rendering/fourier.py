@@ -96,13 +96,12 @@ def draw(
         return amount.new_zeros(0, *shape)
     psfs = Psfs.of(as_tensor(psf).to(device, dtype), int(psf_oversampling))
     canvas = plan(psfs, wcs, shape)
-    # Exposures of a frame in which every profile has the same flux share a sheet.
+    # Exposures of a frame in which every profile has the same flux share a sheet; not where the gradient of
+    # each flux is asked for, which would go to the first of them.
     rows = amount.detach().cpu().numpy()
-    keys = [(int(f), row.tobytes()) for f, row in zip(canvas.frame, rows, strict=True)]
-    sheets = sorted(
-        {key: n for n, key in reversed(list(enumerate(keys)))}.items(), key=lambda item: item[0][0]
-    )
-    number = {key: k for k, (key, _) in enumerate(sheets)}
+    apart = np.arange(len(rows)) * amount.requires_grad
+    kinds = np.column_stack([canvas.frame, apart, rows])
+    _, first, sheet = np.unique(kinds, axis=0, return_index=True, return_inverse=True)
     pixel = canvas.pixel_arcsec
     noise = None
     if sigma is not None:
@@ -115,20 +114,16 @@ def draw(
         psf_peak=float(psfs.images.detach().max()) * (psf_oversampling / pixel) ** 2,
         noise=noise,
     )
-    light = add_stamps(
-        profiles,
-        amount[[n for _, n in sheets]],
-        np.array([frame for (frame, _), _ in sheets]),
-        canvas=canvas,
-        cells=cells,
-    )
+    light = add_stamps(profiles, amount[first], canvas.frame[first], canvas=canvas, cells=cells)
     fading = torch.from_numpy(np.outer(canvas.fading, canvas.fading)).to(light)
     spectra = [torch.fft.rfft2(sheet * fading)[:, : canvas.columns] for sheet in light]
-    seen = zip(keys, responses(psfs, canvas), _waves(canvas, wcs, shape, spectra[0]), strict=True)
+    waves = _waves(canvas, wcs, shape, spectra[0])
     return torch.stack(
         [
-            _exposure(spectra[number[key]] * response, waves, canvas.per_pixel, axes, shape)
-            for axes, (key, response, waves) in zip(canvas.axes, seen, strict=True)
+            _exposure(spectra[k] * response, wave, canvas.per_pixel, axes, shape)
+            for k, response, wave, axes in zip(
+                sheet.ravel(), responses(psfs, canvas), waves, canvas.axes, strict=True
+            )
         ]
     )
 

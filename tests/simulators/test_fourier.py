@@ -329,6 +329,16 @@ def test_light_that_is_not_there_yet_has_a_gradient():
     assert float(flux.grad) == pytest.approx(1.0, abs=0.05)
 
 
+def test_exposures_of_equal_fluxes_have_gradients_of_their_own():
+    arguments = exposures("i", np.eye(2), np.eye(2), size=24)
+    flux = torch.ones(2, 1, requires_grad=True)
+    first, second = fourier.draw(profile(), flux, **arguments)
+    (first.sum() + 3 * second.sum()).backward()
+    assert flux.grad is not None
+    light = [float(first.detach().sum()), 3 * float(second.detach().sum())]
+    np.testing.assert_allclose(flux.grad[:, 0], light, rtol=1e-4)
+
+
 def test_what_is_kept_from_inference_serves_a_fit():
     arguments = exposures("i", rotation(3.0), size=24)
     with torch.inference_mode():
