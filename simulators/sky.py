@@ -13,7 +13,7 @@ from .exposures import pixels_across
 from .planes import Slices, ThinLens
 from .randomness import generator
 from .realism import CLEAN, Realism
-from .rendering import RENDERERS, Renderer
+from .rendering import Renderer, require
 from .scenes import NATURAL, Content
 from .surveys import BANDS, SURVEYS, find_band
 
@@ -79,8 +79,7 @@ class Sky:
             raise ValueError("scenes come in pairs of 90-degree partners: scenes_per_field must be even")
         if not isinstance(self.realism, Realism):
             raise ValueError(f"realism is a Realism, such as realism.SURVEY, not {self.realism!r}")
-        if self.renderer not in RENDERERS:
-            raise ValueError(f"renderer is one of {' '.join(RENDERERS)}, not {self.renderer!r}")
+        require(self.renderer)
         pixels_across(self.width_arcsec, SURVEYS["LSST"])
 
     def describe(self) -> dict[str, Any]:

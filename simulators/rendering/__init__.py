@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-__all__ = ["RENDERERS", "Renderer", "renderer"]
+__all__ = ["RENDERERS", "Renderer", "renderer", "require"]
 
 Renderer = Literal["fourier", "galsim"]
 
@@ -16,12 +16,21 @@ RENDERERS: tuple[Renderer, ...] = get_args(Renderer)
 """``"fourier"``: batched, in torch; ``"galsim"``: the reference."""
 
 
+def require(name: str) -> None:
+    """Refuse what is no renderer; loads none.
+
+    Raises:
+        ValueError: if there is no renderer of this name.
+    """
+    if name not in RENDERERS:
+        raise ValueError(f"renderer is one of {' '.join(RENDERERS)}, not {name!r}")
+
+
 def renderer(name: str) -> Callable[..., np.ndarray]:
     """The function `render` of a renderer; loads torch or galsim.
 
     Raises:
-        ValueError: if there is no such renderer.
+        ValueError: as `require`.
     """
-    if name not in RENDERERS:
-        raise ValueError(f"renderer is one of {' '.join(RENDERERS)}, not {name!r}")
+    require(name)
     return importlib.import_module(f"{__name__}.{name}").render

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..profiles import Profiles
 from .canvas import Canvas, plan, turned
-from .inputs import check
+from .inputs import as_array, check
 from .psfs import Psfs, as_tensor
 from .response import responses
 from .stamps import add_stamps, stamp_cells
@@ -86,8 +86,7 @@ def draw(
     Returns:
         (exposure, ny, nx) of that type on that device, nJy per pixel.
     """
-    wcs = as_tensor(wcs).detach().cpu().numpy().astype(float)
-    sigma = None if sigma is None else as_tensor(sigma).detach().cpu().numpy().astype(float)
+    wcs, sigma = as_array(wcs), None if sigma is None else as_array(sigma)
     check(profiles, flux, psf, psf_oversampling, wcs, shape, sigma)
     if dtype not in (torch.float32, torch.float64):
         raise ValueError(f"exposures are drawn in torch.float32 or torch.float64, not {dtype}")
@@ -98,7 +97,7 @@ def draw(
     canvas = plan(psfs, wcs, shape)
     # Exposures of a frame in which every profile has the same flux share a sheet; not where the gradient of
     # each flux is asked for, which would go to the first of them.
-    rows = amount.detach().cpu().numpy()
+    rows = as_array(amount)
     apart = np.arange(len(rows)) * amount.requires_grad
     kinds = np.column_stack([canvas.frame, apart, rows])
     _, first, sheet = np.unique(kinds, axis=0, return_index=True, return_inverse=True)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..profiles import Profiles
 
-__all__ = ["check"]
+__all__ = ["as_array", "check"]
 
 
 def check(
@@ -33,8 +33,8 @@ def check(
         raise ValueError(f"shape of an exposure is (ny, nx), at least (1, 1), not {tuple(shape)}")
     _check_psf(psf, psf_oversampling)
     names = ("x", "y", "half_light_arcsec", "sersic_n", "e1", "e2")
-    x, y, size, _, e1, e2 = (_array(getattr(profiles, name)) for name in names)
-    flux = _array(flux)
+    x, y, size, _, e1, e2 = (as_array(getattr(profiles, name)) for name in names)
+    flux = as_array(flux)
     bad = np.flatnonzero(~(np.isfinite(flux) & (flux >= 0)).all(axis=0))
     if len(bad):
         worst = flux[:, bad[0]][~(np.isfinite(flux[:, bad[0]]) & (flux[:, bad[0]] >= 0))][0]
@@ -50,8 +50,8 @@ def check(
     bad = np.flatnonzero(~(np.hypot(e1, e2) < 1))
     if len(bad):
         raise ValueError(f"ellipticity of profile {bad[0]} must be below 1, not {e1[bad[0]]}, {e2[bad[0]]}")
-    if sigma is not None and not np.all(_array(sigma) > 0):
-        raise ValueError(f"noise of an empty pixel must be positive, not {_array(sigma).min()}")
+    if sigma is not None and not np.all(as_array(sigma) > 0):
+        raise ValueError(f"noise of an empty pixel must be positive, not {as_array(sigma).min()}")
     linear = wcs[:, :, :2]
     finite = np.isfinite(wcs).all(axis=(1, 2), keepdims=True)
     bad = np.flatnonzero(np.linalg.det(np.where(finite, linear, 0.0)) == 0)
@@ -66,11 +66,12 @@ def _check_psf(psf: Any, oversampling: Any) -> None:
     if int(oversampling) != oversampling or oversampling < 1:
         raise ValueError(f"samples of a PSF per pixel are a whole number from 1 on, not {oversampling}")
     # One pass: what is not finite anywhere has no finite sum.
-    total = _array(psf.sum((1, 2)))
+    total = as_array(psf.sum((1, 2)))
     bad = np.flatnonzero(~(np.isfinite(total) & (total > 0)))
     if len(bad):
         raise ValueError(f"PSF of exposure {bad[0]} must be finite, with a positive sum")
 
 
-def _array(values: Any) -> np.ndarray:
+def as_array(values: Any) -> np.ndarray:
+    """An array of floats of what may be a tensor, on any device and with gradients."""
     return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=float)

@@ -12,12 +12,12 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import fft
 from scipy.interpolate import CubicSpline
 from scipy.special import gamma, gammaincinv
 
-__all__ = ["MAX_N", "MIN_N", "brightness", "profile_tables", "radius_of", "transform"]
+__all__ = ["MAX_N", "MIN_N", "brightness", "fall_and_centre", "profile_tables", "radius_of", "transform"]
 
 MIN_N, MAX_N = 0.3, 6.2
 """Sersic indices between which the table is good: GalSim's own range."""
@@ -59,7 +59,8 @@ def profile_tables(sersic_n: torch.Tensor) -> torch.Tensor:
             t * (t - 1) * (t - 2) / 6,
         ]
     )
-    return sum(weights[j, :, None] * table[:, first + j] for j in range(4))  # type: ignore[return-value]
+    a, b, c, d = (weights[j, :, None] * table[:, first + j] for j in range(4))
+    return a + b + c + d
 
 
 def transform(tables: torch.Tensor, profile: torch.Tensor, x_squared: torch.Tensor) -> torch.Tensor:
@@ -97,6 +98,13 @@ def brightness(sersic_n: torch.Tensor, x_squared: torch.Tensor) -> torch.Tensor:
     return torch.exp(log_central - b * x_squared ** (0.5 / n))
 
 
+def fall_and_centre(sersic_n: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """b, with which a profile falls as exp(−b r^(1/n)), and its brightness in the centre, as `brightness`."""
+    n = np.asarray(sersic_n, dtype=float)
+    b = gammaincinv(2 * n, 0.5)
+    return b, b ** (2 * n) / (2 * np.pi * n * gamma(2 * n))
+
+
 def radius_of(sersic_n: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
     """Radius, in half-light radii, at which a profile of unit flux has a surface brightness.
 
@@ -107,8 +115,7 @@ def radius_of(sersic_n: NDArray[np.float64], share: NDArray[np.float64]) -> NDAr
     Returns:
         (s) radius; 0 where even the centre is fainter.
     """
-    b = gammaincinv(2 * sersic_n, 0.5)
-    central = b ** (2 * sersic_n) / (2 * np.pi * sersic_n * gamma(2 * sersic_n))
+    b, central = fall_and_centre(sersic_n)
     return (np.log(np.maximum(central / share, 1.0)) / b) ** sersic_n
 
 
@@ -130,8 +137,8 @@ def _table() -> torch.Tensor:
     inside = (log_k > np.log(1e-3)) & (log_k < np.log(2 * _X_MAX))
     rows = []
     for n in _INDICES:
-        b = gammaincinv(2 * n, 0.5)
-        light = b ** (2 * n) / (n * gamma(2 * n)) * np.exp(-b * r ** (1 / n))
+        b, central = fall_and_centre(n)
+        light = 2 * np.pi * central * np.exp(-b * r ** (1 / n))
         # fht gives the integral of a(r) J(kr) k dr; the transform is that of r I(r) J(kr) dr.
         values = fft.fht(r * light, step, mu=0.0, offset=offset) / np.exp(log_k)
         # As a function of u it is smooth down to x = 0, where u = ln x0 and T = 1.

@@ -13,12 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.special import gammainc, gammainccinv, gammaincinv
+from scipy.special import gammainc, gammainccinv
 
 from ..profiles import Profiles
 from .canvas import BLUR_CELLS, Canvas
+from .inputs import as_array
 from .psfs import as_tensor
-from .sersic import brightness, profile_tables, radius_of, transform
+from .sersic import brightness, fall_and_centre, profile_tables, radius_of, transform
 
 __all__ = ["add_stamps", "stamp_cells"]
 
@@ -56,20 +57,20 @@ def stamp_cells(
             per square arcsec; None for no noise.
     """
     size, n, e1, e2 = (
-        np.asarray(v.detach().cpu() if isinstance(v, torch.Tensor) else v, dtype=float)
-        for v in (profiles.half_light_arcsec, profiles.sersic_n, profiles.e1, profiles.e2)
+        as_array(v) for v in (profiles.half_light_arcsec, profiles.sersic_n, profiles.e1, profiles.e2)
     )
     extended = size > 0
     r, n = np.where(extended, size, 1.0), np.where(extended, n, 1.0)
     # The peak of the image is about the mean over the area that a PSF of that peak covers.
     reach = 1 / np.sqrt(np.pi * psf_peak)
-    within = gammainc(2 * n, gammaincinv(2 * n, 0.5) * (reach / r) ** (1 / n))
+    fall, _ = fall_and_centre(n)
+    within = gammainc(2 * n, fall * (reach / r) ** (1 / n))
     edge = _EDGE_OF_PEAK * 0.5 * within * psf_peak
     if noise is not None:
         edge = np.maximum(edge, _EDGE_OF_NOISE * noise)
     radius = radius_of(n, edge * r**2)
     if noise is None:
-        whole = (gammainccinv(2 * n, _FLUX_LOST) / gammaincinv(2 * n, 0.5)) ** n
+        whole = (gammainccinv(2 * n, _FLUX_LOST) / fall) ** n
         radius = np.maximum(radius, np.minimum(whole, across * cell_arcsec / r))
     e = np.hypot(e1, e2)
     radius = np.where(extended, r * radius * np.sqrt((1 + e) / (1 - e)), 0.0)
