@@ -25,8 +25,8 @@ def bleed(
     two sources meet, they fill the same whichever end one begins with: the result is the mean of both orders.
 
     Arguments:
-        electrons: (ny, nx) of ONE read-out, sky included.
-        full_well_e: the most that a pixel holds, electrons.
+        electrons: (ny, nx) with or without the sky, as the full well is.
+        full_well_e: the most that a pixel holds, electrons; less its sky, where the sky is left out.
         along: axis along which charge runs: 0 if columns are columns of the array.
 
     Returns:

@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .detectors import BAD_COLUMN, GAP
 from .surveys import Survey, alike
 
-__all__ = ["BAD_COLUMN", "GAP", "MOSAICS", "Mosaic", "draw_defects"]
-
-BAD_COLUMN = 4  # mask bit: a column or single pixel that does not work
-GAP = 8  # mask bit: no sensor here
+__all__ = ["MOSAICS", "Mosaic", "draw_defects"]
 
 
 @dataclass(frozen=True)

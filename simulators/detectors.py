@@ -15,10 +15,24 @@ from .cadence import Visit, background_variance_e2, sky_electrons
 from .optics import effective_pixels
 from .surveys import BANDS, SURVEYS, electron_flux
 
-__all__ = ["CLIPPED", "SATURATED", "Background", "add_noise", "background", "dimmed", "saturated"]
+__all__ = [
+    "BAD_COLUMN",
+    "CLIPPED",
+    "COSMIC_RAY",
+    "GAP",
+    "SATURATED",
+    "Background",
+    "add_noise",
+    "background",
+    "dimmed",
+    "saturated",
+]
 
 SATURATED = 1  # mask bit: more electrons than the full well
 CLIPPED = 2  # mask bit: outside the range that the store's integers hold
+BAD_COLUMN = 4  # mask bit: a column or single pixel that does not work
+GAP = 8  # mask bit: no sensor here
+COSMIC_RAY = 16  # mask bit: a charged particle
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .surveys import Survey, alike
+from .surveys import FIELD_RADIUS_DEG, Survey, alike
 
 __all__ = ["DISTORTIONS", "Distortion", "draw_place", "local_linear", "residual_arcsec"]
 
@@ -67,7 +67,7 @@ class Distortion:
 # assumption.
 _EUCLID = Distortion((0.0, -0.772), 6.65e-3, 0.0, "square", 0.35)
 DISTORTIONS: Mapping[str, Distortion] = {
-    "LSST": Distortion((0.0, 0.0), 3.716e-4, 1.785e-6, "disc", 1.75),
+    "LSST": Distortion((0.0, 0.0), 3.716e-4, 1.785e-6, "disc", FIELD_RADIUS_DEG),
     "EUCLID_VIS": _EUCLID,
     "EUCLID_NISP": _EUCLID,
 }

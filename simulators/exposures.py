@@ -32,7 +32,7 @@ class Exposures:
     Attributes:
         image: (exposure, y, x) float64, noisy, sky-subtracted nJy per pixel.
         light: (exposure, y, x) float64, the same without noise and all that spoils it (truth).
-        mask: (exposure, y, x) uint8, see `readout`.
+        mask: (exposure, y, x) uint8, bits of `detectors`.
         wcs: (exposure, 2, 3) affine map, arcsec to pixels, as supplied.
         position: (source, exposure, 2) where each source lies, pixels (truth).
         masked_fraction: (source, exposure) of the pixels within one FWHM of it (truth);

@@ -12,14 +12,20 @@ from numpy.typing import NDArray
 
 from .cadence import sample_visits
 from .detections import detection_rows
-from .detectors import CLIPPED
 from .exposures import Exposures, expose
 from .observations import Observation, prepare
 from .randomness import generator
 from .realism import CLEAN
 from .scenes import MARGIN_ARCSEC, draw_scene
 from .sky import Sky, field_shear
-from .sky_layout import calibration_arrays, encoded, exposure_rows, source_rows, visit_arrays
+from .sky_layout import (
+    calibration_arrays,
+    encoded,
+    exposure_rows,
+    pixel_truth,
+    source_rows,
+    visit_arrays,
+)
 from .sources import Sources, rotated_90, sheared
 from .stream import Shard
 from .surveys import BANDS, SURVEYS
@@ -99,13 +105,10 @@ def simulate_field(
             for name, observation in observations.items()
         }
         for name, observation in observations.items():
-            for path, values in encoded(taken[name], observation, dither_key, scene).items():
-                images.setdefault(f"{observation.survey.group}/{path}", []).append(values)
+            published = encoded(taken[name], observation, dither_key, scene)
+            _gather(images, observation.survey.group, published)
             if sky.realism != CLEAN:
-                clipped = images[f"{observation.survey.group}/mask"][-1] & CLIPPED
-                told = {"artefacts": taken[name].artefacts | clipped, "residual": taken[name].residual}
-                for path, values in told.items():
-                    spoiled.setdefault(f"{observation.survey.group}/{path}", []).append(values)
+                _gather(spoiled, observation.survey.group, pixel_truth(taken[name], published["mask"]))
         if truth:
             _add_rows(tables, sky, secret, split, scene, sources, shears, taken, observations)
     arrays = {path: np.stack(values) for path, values in images.items()}
@@ -181,6 +184,11 @@ def _add_rows(
     for name, observation in observations.items():
         rows = exposure_rows(sources, taken[name], observation)
         truth.setdefault(observation.survey.group, []).append(rows)
+
+
+def _gather(into: dict[str, list[np.ndarray]], group: str, arrays: Mapping[str, np.ndarray]) -> None:
+    for name, values in arrays.items():
+        into.setdefault(f"{group}/{name}", []).append(values)
 
 
 def _concatenated(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from .cadence import Visit, attainable
 from .calibration_errors import CalibrationErrors, draw_errors, supplied_psf
 from .chromatic import bin_edges_nm, mixed, reference_fractions
 from .distortion import draw_place, local_linear
-from .optics import chromatic_psfs, draw_position, effective_pixels, psf_image
+from .optics import chromatic_psfs, effective_pixels, psf_image
 from .randomness import generator
 from .realism import CLEAN, Realism
 from .surveys import BANDS, SURVEYS, Survey
@@ -95,35 +96,47 @@ def prepare(
     for code, survey in enumerate(SURVEYS.values()):
         chosen = [visit for visit in visits if BANDS[visit.band].survey == survey.name]
         if chosen:
-            prepared = [
-                _prepared(visit, survey, chromatic, realism, secret, (split, field, code, index))
+            seen = [
+                _look(visit, survey, chromatic, realism, secret, (split, field, code, index))
                 for index, visit in enumerate(chosen)
             ]
-            seen, psfs, supplied, colours, noises, turns, errors, through = zip(*prepared, strict=True)
             observations[survey.name] = Observation(
                 survey=survey,
-                visits=seen,
-                psf=np.stack(supplied),
-                true_psf=np.stack(psfs),
-                chromatic=colours,
-                backgrounds=noises,
-                orientation=np.stack(turns),
-                errors=errors,
-                throughput=np.array(through),
+                visits=tuple(one.visit for one in seen),
+                psf=np.stack([one.psf for one in seen]),
+                true_psf=np.stack([one.true_psf for one in seen]),
+                chromatic=tuple(one.chromatic for one in seen),
+                backgrounds=tuple(one.background for one in seen),
+                orientation=np.stack([one.orientation for one in seen]),
+                errors=tuple(one.errors for one in seen),
+                throughput=np.array([one.throughput for one in seen]),
             )
     return observations
 
 
-def _prepared(
+class _Look(NamedTuple):
+    """One exposure of an `Observation`."""
+
+    visit: Visit
+    psf: np.ndarray
+    true_psf: np.ndarray
+    chromatic: Chromatic | None
+    background: detectors.Background
+    orientation: np.ndarray
+    errors: CalibrationErrors
+    throughput: float
+
+
+def _look(
     visit: Visit,
     survey: Survey,
     chromatic: Sequence[str],
     realism: Realism,
     secret: bytes,
     indices: tuple[int, int, int, int],
-) -> tuple:
+) -> _Look:
     rng = generator(secret, "optics", *indices)
-    place = draw_position(generator(secret, "position", *indices))
+    place = draw_place(generator(secret, "place" if survey.mission else "position", *indices), survey)
     psf, coloured = psf_image(visit, rng, place), None
     if visit.band in chromatic:
         edges = bin_edges_nm(visit.band, CHROMATIC_BINS)
@@ -138,8 +151,6 @@ def _prepared(
     if realism.rotation:
         angle = generator(secret, "rotation", *indices).uniform(0, 2 * np.pi)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ turn
-    if survey.mission is not None:
-        place = tuple(draw_place(generator(secret, "place", *indices), survey))
     if realism.distortion:
         turn = local_linear(survey, place) @ turn
     through = relative_throughput(survey, place) if realism.vignetting else 1.0
@@ -151,4 +162,4 @@ def _prepared(
     if realism.calibration:
         errors = draw_errors(generator(secret, "calibration", *indices), survey, realism.calibration)
         supplied = supplied_psf(psf, survey.psf_oversampling, errors)
-    return seen, psf, supplied, coloured, noise, turn, errors, through
+    return _Look(seen, supplied, psf, coloured, noise, turn, errors, through)

@@ -20,13 +20,10 @@ from urllib.parse import quote
 import numpy as np
 
 from .conditions import seeing_given_depth
-from .surveys import BANDS
+from .surveys import BANDS, FIELD_RADIUS_DEG
 from .visits import MAX_CONDENSED, Visits, widest_fwhm_eff
 
-__all__ = ["FIELD_RADIUS_DEG", "read_database", "read_parquet", "visits_from_columns"]
-
-FIELD_RADIUS_DEG = 1.75
-"""Radius of LSST's field of view: 9.6 square degrees."""
+__all__ = ["read_database", "read_parquet", "visits_from_columns"]
 
 _LSST = [band.name for band in BANDS.values() if band.survey == "LSST"]
 

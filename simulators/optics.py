@@ -35,10 +35,8 @@ from .chromatic import bin_edges_nm, reference_fractions, wavelengths
 from .diffraction import annulus_transfer
 from .surveys import BANDS, SURVEYS, Band, Survey
 
-__all__ = ["chromatic_psfs", "draw_position", "effective_pixels", "pixel_response", "psf_image"]
+__all__ = ["chromatic_psfs", "effective_pixels", "pixel_response", "psf_image"]
 
-# Radius of LSST's field of view, degrees: 9.6 square degrees (Ivezic et al. 2019).
-_FIELD_RADIUS_DEG = 1.75
 # LSST, FWHM of Gaussians at zenith (SMTN-002): telescope, optical design, camera with its charge
 # diffusion. Of the telescope's part, aberrations that are drawn take the place.
 _TELESCOPE_ARCSEC, _DESIGN_ARCSEC, _CAMERA_ARCSEC = 0.25, 0.08, 0.30
@@ -75,12 +73,6 @@ def psf_image(visit: Visit, rng: np.random.Generator | None, position: ArrayLike
     exposure = _draw(visit, rng, _place(position))
     grid = _grid(band.survey, _fineness(visit))
     return grid.image(exposure.air(grid, band.wavelength_nm) * exposure.telescope(grid))
-
-
-def draw_position(rng: np.random.Generator) -> tuple[float, float]:
-    """Somewhere in LSST's field of view, all places alike: (x, y) from its middle, degrees."""
-    radius, angle = _FIELD_RADIUS_DEG * np.sqrt(rng.uniform()), 2 * np.pi * rng.uniform()
-    return float(radius * np.cos(angle)), float(radius * np.sin(angle))
 
 
 def chromatic_psfs(

@@ -22,9 +22,8 @@ from .randomness import generator
 from .realism import Realism
 from .surveys import Survey
 
-__all__ = ["COSMIC_RAY", "FOUND_SIGMA", "ReadOut", "read_out"]
+__all__ = ["FOUND_SIGMA", "ReadOut", "read_out"]
 
-COSMIC_RAY = 16  # mask bit: a charged particle
 FOUND_SIGMA = 5.0
 """Cosmic rays are found, and masked, in pixels where they leave more than so many sigma: our choice."""
 
@@ -38,7 +37,7 @@ class ReadOut:
 
     Attributes:
         image: (y, x) float64, sky-subtracted nJy per pixel.
-        mask: (y, x) uint8, as published: bits of `detectors`, `defects` and `COSMIC_RAY`.
+        mask: (y, x) uint8, as published: bits of `detectors`.
         artefacts: (y, x) uint8, the same and what nobody found (truth).
         residual: (3,) level of the sky that was left, nJy per pixel, and its slopes along x and y (truth);
             before the zero point goes wrong.
@@ -85,8 +84,8 @@ def read_out(
         rng = generator(secret, "cosmic rays", *indices)
         charge = draw_cosmic_rays(rng, survey, shape, visit.exposure_s) * noise.electron
         image += charge
-        mask[charge > FOUND_SIGMA * noise.sigma] |= COSMIC_RAY
-        unknown[charge > _TOLD_SIGMA * noise.sigma] |= COSMIC_RAY
+        mask[charge > FOUND_SIGMA * noise.sigma] |= detectors.COSMIC_RAY
+        unknown[charge > _TOLD_SIGMA * noise.sigma] |= detectors.COSMIC_RAY
     if realism.bleeding and survey.sensor == "ccd":
         # The sky fills wells, too: `full_well` is what it leaves, as is the image.
         spilled, trail = bleed(image / noise.electron, noise.full_well / noise.electron, along=0)

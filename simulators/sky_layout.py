@@ -21,7 +21,15 @@ from .sky import Sky, exposure_bands
 from .sources import Sources
 from .surveys import BANDS, SURVEYS
 
-__all__ = ["calibration_arrays", "encoded", "exposure_rows", "layouts", "source_rows", "visit_arrays"]
+__all__ = [
+    "calibration_arrays",
+    "encoded",
+    "exposure_rows",
+    "layouts",
+    "pixel_truth",
+    "source_rows",
+    "visit_arrays",
+]
 
 _NJY, _ARCSEC = {"units": "nJy"}, {"units": "arcsec"}
 _PARTS = ("component",)
@@ -170,6 +178,11 @@ def visit_arrays(observation: Observation) -> dict[str, np.ndarray]:
     }
     arrays = {f"{group}/{name}": np.array([values], dtype=float) for name, values in columns.items()}
     return arrays | {f"{group}/psf": observation.psf[None]}
+
+
+def pixel_truth(taken: Exposures, mask: np.ndarray) -> dict[str, np.ndarray]:
+    """What spoils the pixels of one scene in a survey, by name of the array; `mask` is as published."""
+    return {"artefacts": taken.artefacts | (mask & CLIPPED), "residual": taken.residual}
 
 
 def calibration_arrays(observation: Observation) -> dict[str, np.ndarray]:

@@ -38,6 +38,7 @@ __all__ = [
     "AB_ZERO_POINT",
     "BANDS",
     "EUCLID",
+    "FIELD_RADIUS_DEG",
     "SURVEYS",
     "Band",
     "Mission",
@@ -51,6 +52,9 @@ __all__ = [
 
 # AB magnitude of 1 nJy: 2.5 log10(3631e9), the usual rounding (Oke & Gunn 1983; LSST DPDD).
 AB_ZERO_POINT = 31.4
+
+FIELD_RADIUS_DEG = 1.75
+"""Radius of LSST's field of view: 9.6 square degrees (Ivezic et al. 2019)."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .surveys import Survey, alike
+from .surveys import FIELD_RADIUS_DEG, Survey, alike
 
 __all__ = ["VIGNETTING", "relative_throughput", "throughput"]
 
@@ -43,10 +43,6 @@ VIGNETTING: Mapping[str, NDArray[np.float64] | None] = {
     "EUCLID_VIS": None,
     "EUCLID_NISP": None,
 }
-
-
-# Radius of LSST's field of view (`optics`).
-_FIELD_DEG = 1.75
 
 
 def throughput(survey: Survey, place_deg: ArrayLike) -> float:
@@ -88,6 +84,6 @@ def _mean(survey: Survey) -> float:
     curve = alike(survey, VIGNETTING)
     if curve is None:
         return 1.0
-    radius = np.linspace(0, _FIELD_DEG, 2001)
+    radius = np.linspace(0, FIELD_RADIUS_DEG, 2001)
     through = np.interp(radius, curve[:, 0], curve[:, 1])
     return float(np.trapezoid(radius * through, radius) / np.trapezoid(radius, radius))

@@ -22,15 +22,13 @@ from skysynergy.challenges.harness import harness_field
 from skysynergy.challenges.tiers import TIERS
 from skysynergy.simulators import observations
 from skysynergy.simulators.calibration_errors import CalibrationErrors
-from skysynergy.simulators.defects import BAD_COLUMN, GAP
-from skysynergy.simulators.detectors import SATURATED
+from skysynergy.simulators.detectors import BAD_COLUMN, COSMIC_RAY, GAP, SATURATED
 from skysynergy.simulators.distortion import draw_place, residual_arcsec
 from skysynergy.simulators.exposures import Exposures, expose
 from skysynergy.simulators.fields import draw_sources, observe
 from skysynergy.simulators.observations import Observation
-from skysynergy.simulators.optics import draw_position, psf_image
+from skysynergy.simulators.optics import psf_image
 from skysynergy.simulators.randomness import generator
-from skysynergy.simulators.readout import COSMIC_RAY
 from skysynergy.simulators.realism import Realism
 from skysynergy.simulators.sources import Sources, joined, point_sources
 from skysynergy.simulators.surveys import BANDS, SURVEYS, flux_from_mag
@@ -136,7 +134,7 @@ def over_the_field() -> tuple[float, float]:
     size, shape = [], []
     for index in range(24):
         visit = observe(TIERS["tiny"].sky, SECRET, 1, index)["LSST"].visits[5]
-        place = 0.9 * np.array(draw_position(generator(SECRET, "place", index)))
+        place = 0.9 * draw_place(generator(SECRET, "place", index), SURVEYS["LSST"])
         moments = []
         for offset in (0.0, 2 / 60):
             psf = psf_image(visit, generator(SECRET, "optics", index), place + np.array([offset, 0.0]))

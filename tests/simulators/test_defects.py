@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from skysynergy.simulators import detectors
-from skysynergy.simulators.defects import BAD_COLUMN, GAP, MOSAICS, draw_defects
+from skysynergy.simulators.defects import MOSAICS, draw_defects
+from skysynergy.simulators.detectors import BAD_COLUMN, GAP
 from skysynergy.simulators.surveys import SURVEYS
 
 SHAPES = {"LSST": (96, 96), "EUCLID_VIS": (192, 192), "EUCLID_NISP": (64, 64)}

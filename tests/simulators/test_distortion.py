@@ -153,3 +153,10 @@ def test_what_is_wrong_is_said():
         local_linear(LSST, (np.inf, 0.0))
     with pytest.raises(ValueError, match="positive width, not 0"):
         residual_arcsec(LSST, (0.0, 0.0), 0)
+
+
+def test_places_fill_the_field_of_view_of_lsst_evenly():
+    radius = np.hypot(*np.array(places(LSST, 4000)).T)
+    assert radius.max() < 1.75
+    # Half of them within 1/√2 of the radius; binomial scatter 0.008.
+    assert np.mean(radius < 1.75 / np.sqrt(2)) == pytest.approx(0.5, abs=0.032)

@@ -22,7 +22,6 @@ from skysynergy.simulators.chromatic import (
 )
 from skysynergy.simulators.optics import (
     chromatic_psfs,
-    draw_position,
     effective_pixels,
     pixel_response,
     psf_image,
@@ -178,14 +177,6 @@ def test_one_exposure_differs_over_the_field_of_view():
     # Sizes differ by percents over the field, and on the whole it is as sharp as in the middle.
     assert 0.004 < np.std(sizes) < 0.05
     assert np.mean(sizes) == pytest.approx(1, abs=4 * np.std(sizes) / np.sqrt(60) + 0.003)
-
-
-def test_positions_fill_the_field_of_view_evenly():
-    rng = np.random.default_rng(1)
-    radius = np.hypot(*np.array([draw_position(rng) for _ in range(4000)]).T)
-    assert radius.max() < 1.75
-    # Half of them within 1/√2 of the radius; binomial scatter 0.008.
-    assert np.mean(radius < 1.75 / np.sqrt(2)) == pytest.approx(0.5, abs=0.032)
 
 
 @pytest.mark.parametrize("position", [1.0, (1.0,), (0.0, np.nan), (0, 0, 0)])

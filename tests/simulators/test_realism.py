@@ -6,11 +6,11 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from skysynergy.simulators.detectors import CLIPPED, SATURATED, Background, dimmed
+from skysynergy.simulators.detectors import CLIPPED, COSMIC_RAY, SATURATED, Background, dimmed
 from skysynergy.simulators.exposures import expose
 from skysynergy.simulators.fields import draw_sources, observe, simulate_field
 from skysynergy.simulators.observations import ORIENTATIONS
-from skysynergy.simulators.readout import COSMIC_RAY, FOUND_SIGMA
+from skysynergy.simulators.readout import FOUND_SIGMA
 from skysynergy.simulators.realism import CLEAN, PRESETS, SURVEY, Realism
 from skysynergy.simulators.scenes import Content
 from skysynergy.simulators.sky import Sky
@@ -63,7 +63,7 @@ def test_switches_of_another_kind_are_refused(name, value, message):
     with pytest.raises(ValueError, match=message):
         Realism(**{name: value})
     with pytest.raises(ValueError, match="realism is a Realism, such as realism.SURVEY, not 'survey'"):
-        Sky(1, 1, VISITS, realism="survey")  # pyright: ignore[reportArgumentType]
+        Sky(1, 1, VISITS, realism="survey")
 
 
 def test_what_is_off_changes_nothing():
