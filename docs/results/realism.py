@@ -15,6 +15,7 @@ from unittest.mock import patch
 import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from psf_measures import shape as moments
 from skysynergy.baselines.moments import MomentsShear
 from skysynergy.challenges import canvas
 from skysynergy.challenges.challenge import load
@@ -135,22 +136,14 @@ def over_the_field() -> tuple[float, float]:
     for index in range(24):
         visit = observe(TIERS["tiny"].sky, SECRET, 1, index)["LSST"].visits[5]
         place = 0.9 * draw_place(generator(SECRET, "place", index), SURVEYS["LSST"])
-        moments = []
+        seen = []
         for offset in (0.0, 2 / 60):
             psf = psf_image(visit, generator(SECRET, "optics", index), place + np.array([offset, 0.0]))
-            moments.append(weighted(psf, visit.fwhm_arcsec / SURVEYS["LSST"].pixel_arcsec * 2))
-        (a, e), (b, f) = moments
-        size.append(b / a - 1)
-        shape.append(abs(f - e))
-    return float(np.sqrt(np.mean(np.square(size)))), float(np.sqrt(np.mean(np.square(shape)) / 2))
-
-
-def weighted(psf: np.ndarray, fwhm: float) -> tuple[float, complex]:
-    """Trace of the second moments and ellipticity, under a Gaussian of the PSF's own width."""
-    y, x = np.indices(psf.shape) - psf.shape[0] // 2
-    light = psf * np.exp(-(x**2 + y**2) / 2 / (fwhm / 2.3548) ** 2)
-    total, xx, yy, xy = (np.sum(light * v) for v in (1.0, x * x, y * y, x * y))
-    return (xx + yy) / total, complex(xx - yy, 2 * xy) / (xx + yy)
+            seen.append(np.array(moments(psf)))
+        g1, g2, sigma = seen[1] - seen[0]
+        size.append(2 * sigma / seen[0][2])  # of the trace, which goes as sigma squared
+        shape += [g1, g2]
+    return float(np.sqrt(np.mean(np.square(size)))), float(np.sqrt(np.mean(np.square(shape))))
 
 
 def shear_slope() -> tuple[float, float]:
