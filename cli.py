@@ -177,25 +177,45 @@ def get(challenge: str, tier: str, split: tuple[str, ...], workers: int | None) 
     type=click.Path(path_type=Path, dir_okay=False),
     help="Secret of a sealed split; made where there is none.",
 )
+@click.option("--out", help="Home of the data: a folder, or a URL such as s3://bucket/prefix.")
+@click.option("--truth-out", help="Home of the truth, where it lies apart.")
+@click.option("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers do it: tcp://host:8786.")
 @workers_option
 @explained
-def simulate(dataset: str, tier: str, split: str, secret_file: Path | None, workers: int | None) -> None:
-    """Make one split; with a secret file, seal it and print the commitment to publish.
+def simulate(
+    dataset: str,
+    tier: str,
+    split: str,
+    secret_file: Path | None,
+    out: str | None,
+    truth_out: str | None,
+    cluster: str | None,
+    workers: int | None,
+) -> None:
+    """Make one split, or finish one that was interrupted.
+
+    With a secret file, it is sealed, and the commitment to publish is printed. The home of all datasets is
+    $SKYSYNERGY_DATA where --out isn't given.
 
     \b
     Example:  skysynergy simulate sky --tier tiny --split test --secret-file test.secret
+    Example:  skysynergy simulate sky --tier full --split train --out s3://bucket/sky --cluster tcp://host:8786
     """
     from .challenges import datasets, sealing
     from .challenges.names import choose
+    from .simulators.storage import where_from
 
+    if cluster is not None and workers is not None:
+        raise click.UsageError("--cluster has workers of its own: leave out --workers")
     choose("dataset", dataset, [datasets.NAME])
-    where = datasets.Split.of(tier, split)
+    homes = [None if home is None else where_from(home) for home in (out, truth_out)]
+    where = datasets.Split.of(tier, split, *homes)
     secret = None
     if secret_file is not None:
         if split in sealing.OPEN_SPLITS:
             raise Problem(f"{split} has a published secret: leave out --secret-file")
         if not secret_file.exists():
-            if where.data.exists() or where.truth.exists():
+            if not (datasets.is_absent(where.data) and datasets.is_absent(where.truth)):
                 raise Problem(
                     f"there is no {secret_file}, and {where.data} is there: that split is already there: "
                     "give its own secret file"
@@ -203,7 +223,7 @@ def simulate(dataset: str, tier: str, split: str, secret_file: Path | None, work
             sealing.write_secret_file(secret_file, sealing.new_secret())
             click.echo(f"made {secret_file}: keep it, and keep it to yourself", err=True)
         secret = sealing.read_secret_file(secret_file)
-    datasets.generate(where, secret=secret, workers=workers or _cores())
+    datasets.generate(where, secret=secret, workers=workers or _cores(), cluster=cluster)
     click.echo(f"{where.data}\n{where.truth}")
     if secret is not None:
         click.echo(f"commitment {datasets.seal_of(where, secret)}")

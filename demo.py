@@ -12,6 +12,7 @@ from .challenges import canvas, datasets, figures, shear_figures
 from .challenges.challenge import load
 from .challenges.harness import calibrate
 from .challenges.report import FigureFile, Section, Step, write_report
+from .simulators.storage import place_at
 
 __all__ = ["run"]
 
@@ -53,7 +54,7 @@ def run(folder: Path, *, workers: int = 1, say: Callable[[str], object] = print)
     where = datasets.Split.of(TIER, SPLIT)
     tell(f"simulating the {TIER} sky: blended galaxies in 24 exposures of LSST and Euclid")
     datasets.generate(where, workers=workers)
-    tell(f"data in {where.data}, truth apart in {where.truth.name}")
+    tell(f"data in {where.data}, truth apart in {place_at(where.truth).name}")
 
     data, truth = challenge.open(TIER, SPLIT), challenge.truth(TIER, SPLIT)
     canvas.save(figures.scene_figure(data, truth, SCENE), folder / "scene.png")

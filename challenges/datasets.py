@@ -1,7 +1,8 @@
 """Datasets on disk: where they lie, how they are made, and how they are opened.
 
 A split is a pair of stores, ``<split>.zarr`` with the data and ``<split>.truth.zarr``. They lie
-in ``$SKYSYNERGY_DATA`` (else the platform's data folder), under dataset, version and tier.
+in ``$SKYSYNERGY_DATA``, a folder or the URL of an object store (else in the platform's data folder), under
+dataset, version and tier.
 Train and validation grow from published secrets, so that anyone can make them; a test split
 grows from a secret that its organiser keeps, and carries the commitment to it.
 """
@@ -9,7 +10,6 @@ grows from a secret that its organiser keeps, and carries the commitment to it.
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,8 +19,10 @@ import numpy as np
 import platformdirs
 import xarray
 
-from ..simulators import disk, integrity, quantisation, sky_layout, store, stream
+from ..simulators import integrity, quantisation, sky_layout, store, stream
 from ..simulators.fields import simulate_shard
+from ..simulators.software import lock
+from ..simulators.storage import Where, join, place_at, where_from
 from ..simulators.surveys import BANDS, SURVEYS
 from ..version import __version__
 from . import sealing
@@ -36,6 +38,7 @@ __all__ = [
     "field_from_arrays",
     "fields",
     "generate",
+    "is_absent",
     "open_split",
     "open_truth",
     "verify",
@@ -43,7 +46,6 @@ __all__ = [
 
 NAME = "sky"
 VERSION = "0.3"
-_LOCKED = ("numpy", "scipy", "torch", "galsim", "astropy", "speclite", "zarr", "numcodecs")
 
 
 class DatasetError(Exception):
@@ -52,29 +54,37 @@ class DatasetError(Exception):
 
 @dataclass(frozen=True)
 class Split:
-    """One split of one tier of the dataset ``sky``, on disk.
+    """One split of one tier of the dataset ``sky``, where it is stored.
 
     Attributes:
         tier, split: their names.
-        home: folder of all datasets.
+        home: path or URL of all datasets.
+        truth_home: of their truth, where that lies apart; None for beside the data.
     """
 
     tier: str
     split: str
-    home: Path
+    home: Where
+    truth_home: Where | None = None
 
     @classmethod
-    def of(cls, tier: str, split: str, home: Path | None = None) -> Split:
+    def of(cls, tier: str, split: str, home: Where | None = None, truth_home: Where | None = None) -> Split:
         """The split of these names; near matches are suggested where there is none."""
-        return cls(choose("tier", tier, TIERS), choose("split", split, SPLITS), home or data_home())
+        names = choose("tier", tier, TIERS), choose("split", split, SPLITS)
+        return cls(*names, data_home() if home is None else home, truth_home)
 
     @property
-    def data(self) -> Path:
-        return self.home / NAME / VERSION / self.tier / f"{self.split}.zarr"
+    def data(self) -> Where:
+        return join(self.home, *self._folders, f"{self.split}.zarr")
 
     @property
-    def truth(self) -> Path:
-        return self.data.with_name(f"{self.split}.truth.zarr")
+    def truth(self) -> Where:
+        home = self.home if self.truth_home is None else self.truth_home
+        return join(home, *self._folders, f"{self.split}.truth.zarr")
+
+    @property
+    def _folders(self) -> tuple[str, ...]:
+        return NAME, VERSION, self.tier
 
     @property
     def dither_key(self) -> bytes:
@@ -82,14 +92,19 @@ class Split:
         return f"{NAME} {VERSION} {self.tier} {self.split}".encode()
 
 
-def data_home() -> Path:
-    """``$SKYSYNERGY_DATA``, else the platform's folder for data."""
-    folder = os.environ.get("SKYSYNERGY_DATA")
-    return Path(folder).expanduser() if folder else platformdirs.user_data_path("skysynergy")
+def data_home() -> Where:
+    """``$SKYSYNERGY_DATA``, a path or URL, else the platform's folder for data."""
+    home = os.environ.get("SKYSYNERGY_DATA")
+    return where_from(home) if home else platformdirs.user_data_path("skysynergy")
 
 
 def generate(
-    split: Split, *, secret: bytes | None = None, workers: int = 1, progress: bool | None = None
+    split: Split,
+    *,
+    secret: bytes | None = None,
+    workers: int = 1,
+    cluster: str | None = None,
+    progress: bool | None = None,
 ) -> None:
     """Make a split, or finish one that was interrupted; nothing happens where it is whole.
 
@@ -97,12 +112,14 @@ def generate(
         split: which one.
         secret: of a test split (see `sealing`); train and validation have published ones.
         workers: number of processes.
+        cluster: address of a Dask scheduler, whose workers do it instead (see `stream.write_stream`).
         progress: whether to draw a progress bar; None for only on a terminal.
 
     Raises:
-        DatasetError: if a test split is asked for without a secret, or an open one with one.
-        StoreError: if the disk is full, a worker dies, another process makes the same split, or another
-            dataset lies there.
+        DatasetError: if a test split is asked for without a secret, or an open one with one; or if sealed
+            truth would lie beside the data in an object store.
+        StoreError: if the disk is full, a worker dies, another process makes the same split, another
+            dataset lies there, or the object store or the scheduler can't be reached.
     """
     tier = TIERS[split.tier]
     seal: dict[str, object] = {"commitment": ""}
@@ -116,6 +133,11 @@ def generate(
             f"simulate sky --tier {split.tier} --split {split.split} --secret-file FILE` (the file is made "
             "where there is none); train and validation need no secret"
         )
+    elif not isinstance(split.truth, Path) and split.truth_home is None:
+        raise DatasetError(
+            f"the truth of {split.split} is sealed, but whoever reads {split.home} would read it. Give it a "
+            "home of its own: --truth-out with a folder, or the URL of a bucket that only you may read"
+        )
     else:
         seal = {"commitment": seal_of(split, secret)}
     attributes = {
@@ -128,15 +150,16 @@ def generate(
         "lock": lock(),
     } | seal
     paths = [split.data, split.truth]
-    split.data.parent.mkdir(parents=True, exist_ok=True)
-    with disk.alone(split.data):
+    for folder in (path.parent for path in paths if isinstance(path, Path)):
+        folder.mkdir(parents=True, exist_ok=True)
+    with place_at(split.data).alone():
         for path, layout in zip(
             paths,
             sky_layout.layouts(tier.sky, scenes_per_shard=tier.scenes_per_shard, attributes=attributes),
             strict=True,
         ):
             store.create(path, layout)
-        if split.split not in sealing.OPEN_SPLITS:
+        if split.split not in sealing.OPEN_SPLITS and isinstance(split.truth, Path):
             split.truth.chmod(0o700)
         simulate = functools.partial(
             simulate_shard,
@@ -146,16 +169,22 @@ def generate(
             fields_per_shard=tier.scenes_per_shard // tier.sky.scenes_per_field,
             dither_key=split.dither_key,
         )
-        stream.write_stream(paths, simulate, workers=workers, progress=progress)
+        stream.write_stream(paths, simulate, workers=workers, cluster=cluster, progress=progress)
         for path in paths:
             store.finish(path)
             # A store that was finished long ago may have been damaged since.
             store.open_store(path)
 
 
-def lock() -> str:
-    """The versions that decide which numbers are drawn, one ``name==version`` a line."""
-    return "\n".join(f"{name}=={importlib.metadata.version(name)}" for name in _LOCKED)
+def is_absent(where: Where) -> bool:
+    """Whether nothing is at a path or URL.
+
+    Raises:
+        StoreError: if an object store can't be reached.
+    """
+    place = place_at(where)
+    with place.telling("looking what is there"):
+        return place.is_empty()
 
 
 def seal_of(split: Split, secret: bytes) -> str:
@@ -189,12 +218,12 @@ def open_truth(split: Split) -> xarray.DataTree:
     Raises:
         DatasetError: if it is not here: sealed, or never made.
     """
-    if split.split not in sealing.OPEN_SPLITS and not split.truth.exists():
+    if split.split not in sealing.OPEN_SPLITS and is_absent(split.truth):
         raise DatasetError(f"the truth of {split.split} is sealed until the challenge closes")
     return _open(split, split.truth)
 
 
-def verify(split: Split) -> list[Path]:
+def verify(split: Split) -> list[Where]:
     """Read every array of a split and compare it with its receipts; the stores that are whole.
 
     Raises:
@@ -203,15 +232,15 @@ def verify(split: Split) -> list[Path]:
     """
     checked = []
     for path in (split.data, split.truth):
-        if path == split.data or path.exists():
+        if path == split.data or not is_absent(path):
             _open(split, path)
             integrity.verify(path)
             checked.append(path)
     return checked
 
 
-def _open(split: Split, path: Path) -> xarray.DataTree:
-    if not path.exists():
+def _open(split: Split, path: Where) -> xarray.DataTree:
+    if is_absent(path):
         what = f"--tier {split.tier} --split {split.split}"
         if split.split not in sealing.OPEN_SPLITS:
             raise DatasetError(

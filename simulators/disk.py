@@ -1,7 +1,4 @@
-"""The folder that a store lies in: whole files or none, on the disk before they are relied upon.
-
-Only these functions, and the zarr store that `hierarchy` opens, know that it is a local folder.
-"""
+"""A folder as the place of a store: files are renamed into place, and are on the disk when a write ends."""
 
 from __future__ import annotations
 
@@ -9,54 +6,123 @@ import contextlib
 import errno
 import fcntl
 import os
+import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from .layout import StoreError, some
+from .layout import StoreError
+from .places import WORK, Place
 
-__all__ = [
-    "PARTS",
-    "WORK",
-    "WORK_RECEIPTS",
-    "alone",
-    "damaged",
-    "disk_full",
-    "file_sizes",
-    "replace_file",
-    "sync",
-]
-
-WORK = ".writing"
-"""Folder of an unfinished store that `finish` removes."""
-
-PARTS = f"{WORK}/parts"
-"""The rows of ragged tables, a file for each shard."""
-
-WORK_RECEIPTS = f"{WORK}/receipts"
-"""The receipts, a file for each shard."""
+__all__ = ["Folder"]
 
 _NO_LOCK = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
-def file_sizes(folder: Path) -> dict[str, int]:
-    """Bytes of each file of a folder, by name; nothing where there is no folder."""
-    if not folder.is_dir():
-        return {}
-    with os.scandir(folder) as entries:
-        return {entry.name: entry.stat().st_size for entry in entries}
+class Folder(Place):
+    """A local folder.
+
+    Attributes:
+        path: of the folder, which need not be there yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def zarr(self, *, writable: bool = False) -> Path:
+        return self.path
+
+    def is_empty(self) -> bool:
+        return not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir()))
+
+    def build(self, files: Mapping[str, bytes]) -> None:
+        # Built beside its place and renamed into it, so that no half-made store is ever there.
+        draft = self.path.with_name(f".{self.path.name}.creating")
+        if draft.exists():
+            shutil.rmtree(draft)
+        draft.mkdir(parents=True)
+        for name, content in files.items():
+            file = draft / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+            _sync(file)
+        draft.rename(self.path)
+        _sync(self.path.parent)
+
+    def read(self, name: str) -> bytes:
+        return (self.path / name).read_bytes()
+
+    def write(self, name: str, content: bytes) -> None:
+        file = self.path / name
+        draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}.partial")
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+        _sync(draft)
+        draft.replace(file)
+        _sync(file.parent)
+
+    def remove(self, name: str) -> None:
+        file = self.path / name
+        if file.exists():
+            file.unlink()
+            _sync(file.parent)
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        if not (self.path / folder).is_dir():
+            return {}
+        with os.scandir(self.path / folder) as entries:
+            return {
+                entry.name: entry.stat().st_size for entry in entries if not entry.name.endswith(".partial")
+            }
+
+    def keep(self, folders: Iterable[str]) -> None:
+        for folder in folders:
+            _sync(*(file for file in (self.path / folder).rglob("*") if file.is_file()))
+        _sync(self.path / "zarr.json")
+
+    def tidy(self) -> None:
+        if (self.path / WORK).exists():
+            shutil.rmtree(self.path / WORK)
+        for litter in self.path.rglob("*.partial"):
+            litter.unlink()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        # The system holds the lock, on a file beside the store, and lets it go when this process ends,
+        # however that ended. Where no file can be made or locked (a folder that is only read), none is held.
+        with contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context(open(self.path.with_name(f".{self.path.name}.lock"), "ab"))
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise StoreError(
+                    f"another process is making {self}: wait until it has ended, then run again; what it "
+                    "finished is kept"
+                ) from error
+            except OSError as error:
+                if error.errno not in _NO_LOCK:
+                    raise
+            yield
+
+    def told(self, error: BaseException, doing: str, needed: int = 0, whole: int = 0) -> Exception | None:
+        if not isinstance(error, OSError) or error.errno is None or isinstance(error, FileNotFoundError):
+            return None
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            if error.filename is None:  # of writing: it names no file by itself
+                return OSError(error.errno, f"{error.strerror} while {doing}", str(self))
+            return error
+        free = shutil.disk_usage(self.path if self.path.exists() else self.path.parent).free
+        total = f", the whole store at most {whole / 1e6:.1f} MB" if whole else ""
+        return StoreError(
+            f"the disk is full at {self} while {doing}: it takes up to {needed / 1e6:.1f} MB{total}; "
+            f"{free / 1e6:.1f} MB are free. Free space and run again; finished shards are kept"
+        )
 
 
-def replace_file(file: Path, content: bytes) -> None:
-    """Put a whole file in its place at once: killed at any moment, the old one or the new is there."""
-    draft = file.with_suffix(".partial")
-    draft.write_bytes(content)
-    sync(draft)
-    draft.replace(file)
-    sync(file.parent)
-
-
-def sync(*paths: Path) -> None:
+def _sync(*paths: Path) -> None:
     """Wait until files, or the names in folders, are on the disk and not only on their way."""
     for path in paths:
         descriptor = os.open(path, os.O_RDONLY)
@@ -64,70 +130,3 @@ def sync(*paths: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-@contextlib.contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Keep every other process from making the store at `path` while this lasts.
-
-    The system holds the lock, on a file beside the store, and lets it go when this process ends, however
-    that ended. Where no file can be made (a folder that is only read) or locked, nothing is held.
-
-    Raises:
-        StoreError: if another process holds it.
-    """
-    with contextlib.ExitStack() as stack:
-        try:
-            file = stack.enter_context(open(path.with_name(f".{path.name}.lock"), "ab"))
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise StoreError(
-                f"another process is making {path}: wait until it has ended, then run again; what it "
-                "finished is kept"
-            ) from error
-        except OSError as error:
-            if error.errno not in _NO_LOCK:
-                raise
-        yield
-
-
-@contextlib.contextmanager
-def disk_full(path: Path, doing: str, needed: int, whole: int = 0) -> Iterator[None]:
-    """Turn a full disk, or a spent quota, into a `StoreError` that says how much room it takes.
-
-    Any other error of the system that names no file, such as of one grown too large, gets the store's name.
-
-    Arguments:
-        path: of the store.
-        doing: what is done there, for the message.
-        needed: bytes that this takes at most.
-        whole: bytes that the whole store takes at most; 0 where nobody knows.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            if error.errno is not None and error.filename is None:  # of writing: it names no file by itself
-                raise OSError(error.errno, f"{error.strerror} while {doing}", str(path)) from error
-            raise
-        free = shutil.disk_usage(path if path.exists() else path.parent).free
-        total = f", the whole store at most {whole / 1e6:.1f} MB" if whole else ""
-        raise StoreError(
-            f"the disk is full at {path} while {doing}: it takes up to {needed / 1e6:.1f} MB{total}; "
-            f"{free / 1e6:.1f} MB are free. Free space and run again; finished shards are kept"
-        ) from error
-
-
-def damaged(path: Path, problems: Sequence[str], *, in_shards: bool = True) -> StoreError:
-    """The error to raise about a damaged store: its problems, and how to mend it.
-
-    Arguments:
-        path: of the store.
-        problems: what is wrong, and where.
-        in_shards: whether an unfinished store is whole again once these shards are rewritten.
-    """
-    if in_shards and (path / WORK).exists():
-        remedy = f"Delete {path / WORK_RECEIPTS}/<shard>.json (six digits) of each and run again"
-    else:
-        remedy = "Delete the store, and simulate or download it again"
-    return StoreError(f"{path} is damaged: {some(problems, '; ')}. {remedy}")

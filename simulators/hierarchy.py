@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import zarr
 from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.storage import MemoryStore
 
-from .disk import damaged
 from .layout import RECEIPTS, Array, Layout, StoreError, restore
+from .places import Place, damaged
 
 __all__ = [
     "CHECKSUM",
@@ -21,13 +21,13 @@ __all__ = [
     "FOLDED",
     "SCHEMA",
     "check_members",
+    "encode_shard",
     "layout_of",
     "member_array",
     "new_array",
     "open_root",
     "preallocate",
     "shard_file",
-    "writable",
     "write_whole",
 ]
 
@@ -51,70 +51,77 @@ CHECKSUM = Crc32cCodec()
 """Of each compressed chunk: Blosc has none, and would hand out what a flipped byte decodes to."""
 
 
-def open_root(path: Path, mode: Literal["r", "r+"] = "r") -> zarr.Group:
-    """The root group of the store at `path`.
+def open_root(place: Place, *, writable: bool = False) -> zarr.Group:
+    """The root group of the store at a place.
 
     Raises:
-        StoreError: if there is no store, one of another schema, or its ``zarr.json`` is broken.
+        StoreError: if there is no store, one of another schema, its ``zarr.json`` is broken, or the place
+            can't be reached.
     """
-    if not path.exists():
-        raise StoreError(f"there is no store at {path}: simulate or download it, or mend the path")
-    if not (path / "zarr.json").is_file():
-        raise StoreError(f"{path} is not a store (it has no zarr.json): mend the path")
-    with _metadata(path, "zarr.json"):
-        root = zarr.open_group(path, mode=mode, zarr_format=3)
+    with _metadata(place, "zarr.json"):
+        try:
+            place.read("zarr.json")
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if place.told(error, "opening it"):
+                raise
+            raise StoreError(
+                f"there is no store at {place}: simulate or download it, or mend the path"
+                if place.is_empty()
+                else f"{place} is not a store (it has no zarr.json): mend the path"
+            ) from error
+        root = zarr.open_group(place.zarr(writable=writable), mode="r+" if writable else "r", zarr_format=3)
     if not {"schema", "complete"} <= root.attrs.keys():
         raise StoreError(
-            f"{path} is another's or damaged: zarr.json can't be read (it lacks schema or complete). "
+            f"{place} is another's or damaged: zarr.json can't be read (it lacks schema or complete). "
             "Mend the path, or simulate or download the store again"
         )
     schema = root.attrs["schema"]
     if schema != SCHEMA:
         remedy = "update skysynergy" if isinstance(schema, int) and schema > SCHEMA else "make it again"
-        raise StoreError(f"{path} has schema {schema}, this version of skysynergy reads {SCHEMA}: {remedy}")
+        raise StoreError(f"{place} has schema {schema}, this version of skysynergy reads {SCHEMA}: {remedy}")
     return root
 
 
-def layout_of(path: Path) -> tuple[Layout, dict[str, Any]]:
+def layout_of(place: Place) -> tuple[Layout, dict[str, Any]]:
     """The layout of an existing store, without the values of its constants, and as it was described."""
-    receipts = _member(path, open_root(path), RECEIPTS)
-    with _metadata(path, f"{RECEIPTS}/zarr.json"):
+    receipts = _member(place, open_root(place), RECEIPTS)
+    with _metadata(place, f"{RECEIPTS}/zarr.json"):
         described: Any = receipts.attrs["layout"]
         return restore(described), described
 
 
-def member_array(path: Path, root: zarr.Group, name: str) -> zarr.Array:
+def member_array(place: Place, root: zarr.Group, name: str) -> zarr.Array:
     """The array of this name in the store at `path`; a `StoreError` where it is gone or unreadable."""
-    array = _member(path, root, name)
+    array = _member(place, root, name)
     if not isinstance(array, zarr.Array):
-        raise damaged(path, [f"{name} is no array any more"], in_shards=False)
+        raise damaged(place, [f"{name} is no array any more"], in_shards=False)
     return array
 
 
-def check_members(path: Path, root: zarr.Group, described: Mapping[str, Any]) -> None:
+def check_members(place: Place, root: zarr.Group, described: Mapping[str, Any]) -> None:
     """Raise a `StoreError` if a group or array of the layout is gone, unreadable, or isn't as described."""
     arrays = [*described["arrays"], *described["constants"]]
     if "content_sha256" in root.attrs:  # before, columns and folded receipts may be half made
         for name, dims in FOLDED.items():
-            if _dims(member_array(path, root, f"{RECEIPTS}/{name}")) != dims:
+            if _dims(member_array(place, root, f"{RECEIPTS}/{name}")) != dims:
                 problem = f"{RECEIPTS}/{name}/zarr.json changed since it was written"
-                raise damaged(path, [problem], in_shards=False)
+                raise damaged(place, [problem], in_shards=False)
         for table in described["tables"]:
             for name, column in table["columns"].items():
                 dims, shape = [table["dim"], *column["dims"]], [None, *column["shape"]]
                 arrays.append(column | {"path": f"{table['path']}/{name}", "dims": dims, "shape": shape})
     groups = {array["path"].partition("/")[0] for array in arrays}
     for group in sorted(groups | {table["path"] for table in described["tables"]}):
-        if not isinstance(_member(path, root, group), zarr.Group):
-            raise damaged(path, [f"{group} is no group any more"], in_shards=False)
+        if not isinstance(_member(place, root, group), zarr.Group):
+            raise damaged(place, [f"{group} is no group any more"], in_shards=False)
     for wanted in arrays:
-        array = member_array(path, root, wanted["path"])
+        array = member_array(place, root, wanted["path"])
         shape = tuple(n if size else None for n, size in zip(array.shape, wanted["shape"], strict=False))
         found = (_dims(array), array.ndim, shape, array.dtype.name, dict(array.attrs))
         dims, shape, dtype = tuple(wanted["dims"]), tuple(wanted["shape"]), np.dtype(wanted["dtype"]).name
         if found != (dims, len(dims), shape, dtype, wanted["attributes"]):
             problem = f"{wanted['path']}/zarr.json changed since it was written"
-            raise damaged(path, [problem], in_shards=False)
+            raise damaged(place, [problem], in_shards=False)
 
 
 def _dims(array: zarr.Array) -> tuple[Any, ...]:
@@ -122,24 +129,27 @@ def _dims(array: zarr.Array) -> tuple[Any, ...]:
     return tuple(names or ())
 
 
-def _member(path: Path, root: zarr.Group, name: str) -> zarr.Group | zarr.Array:
+def _member(place: Place, root: zarr.Group, name: str) -> zarr.Group | zarr.Array:
     file = f"{name}/zarr.json"
-    if not (path / file).is_file():
-        raise damaged(path, [f"{name} is gone: there is no {file}"], in_shards=False)
-    with _metadata(path, file):
-        return root[name]
+    with _metadata(place, file):
+        try:
+            return root[name]
+        except KeyError as error:
+            raise damaged(place, [f"{name} is gone: there is no {file}"], in_shards=False) from error
 
 
 @contextlib.contextmanager
-def _metadata(path: Path, file: str) -> Iterator[None]:
+def _metadata(place: Place, file: str) -> Iterator[None]:
     """Turn what reading a broken ``zarr.json`` raises into a `StoreError` that names it."""
     try:
         yield
+    except StoreError:
+        raise
     except Exception as error:  # broken metadata fail in the ways of JSON, zarr and layouts
-        if isinstance(error, OSError) and error.errno is not None:  # the disk, not what is on it
-            raise
+        if told := place.told(error, f"reading {file}"):  # the place, not what is in it
+            raise told from error
         problem = f"{file} can't be read ({type(error).__name__}: {error})"
-        raise damaged(path, [problem], in_shards=False) from error
+        raise damaged(place, [problem], in_shards=False) from error
 
 
 def shard_file(array: Array, shard: int) -> str:
@@ -147,7 +157,7 @@ def shard_file(array: Array, shard: int) -> str:
     return f"c.{shard}" + ".0" * (len(array.shape) - 1)
 
 
-def preallocate(root: zarr.Group, array: Array, each: int) -> None:
+def preallocate(root: zarr.Group, array: Array, each: int) -> zarr.Array:
     """Make an array of a layout, with `each` scenes or fields a shard; its shards are yet to be written."""
     chunks = array.chunks
     if chunks is None:
@@ -157,7 +167,8 @@ def preallocate(root: zarr.Group, array: Array, each: int) -> None:
         chunks = (leading, *array.shape[1:])
     # A shard spans all other dimensions, so its file is <array>/c.<shard>.0.0 ...
     rest = (-(-size // chunk) * chunk for size, chunk in zip(array.shape[1:], chunks[1:], strict=True))
-    new_array(root, array.path, array.dims, array.shape, array.dtype, chunks, (each, *rest), array.attributes)
+    shards = (each, *rest)
+    return new_array(root, array.path, array.dims, array.shape, array.dtype, chunks, shards, array.attributes)
 
 
 def write_whole(
@@ -199,9 +210,24 @@ def new_array(
         chunk_key_encoding={"name": "default", "separator": "."},
         overwrite=True,
     )
-    return writable(array)
+    return _writable(array)
 
 
-def writable(array: zarr.Array) -> zarr.Array:
+def encode_shard(layout: Layout, array: Array, shard: int, values: np.ndarray) -> bytes:
+    """The file that holds one shard of an array, as zarr writes it.
+
+    Arguments:
+        layout, array: the array, and the layout that it is of.
+        shard: its number.
+        values: its scenes or fields.
+    """
+    files: dict[str, Any] = {}
+    root = zarr.create_group(MemoryStore(files), zarr_format=3)
+    entries = layout.entries(array.dims[0], shard)
+    preallocate(root, array, layout.sizes[array.dims[0]][1])[entries.start : entries.stop] = values
+    return files[f"{array.path}/{shard_file(array, shard)}"].to_bytes()
+
+
+def _writable(array: zarr.Array) -> zarr.Array:
     """The array, set to write chunks of zeros too: a file that isn't there is then always an error."""
     return array.with_config({"write_empty_chunks": True})

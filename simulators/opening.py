@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import xarray
@@ -10,6 +9,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from .layout import StoreError
+from .places import Place
 
 __all__ = ["CheckedArray", "open_tree"]
 
@@ -19,12 +19,12 @@ class CheckedArray(BackendArray):
 
     Attributes:
         variable: lazily opened.
-        path: of the store.
+        place: of the store.
         name: of the array in the store.
     """
 
-    def __init__(self, variable: xarray.Variable, path: Path, name: str) -> None:
-        self.variable, self.path, self.name = variable, path, name
+    def __init__(self, variable: xarray.Variable, place: Place, name: str) -> None:
+        self.variable, self.place, self.name = variable, place, name
         self.shape, self.dtype = variable.shape, variable.dtype
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
@@ -33,25 +33,31 @@ class CheckedArray(BackendArray):
     def _read(self, key: tuple[Any, ...]) -> Any:
         try:
             return self.variable[key].to_numpy()
-        except (ValueError, RuntimeError) as error:  # of checksums and of codecs
+        except Exception as error:
+            if told := self.place.told(error, f"reading {self.name}"):
+                raise told from error
+            if not isinstance(error, (ValueError, RuntimeError)):  # of checksums and of codecs
+                raise
             raise StoreError(
-                f"{self.path} is damaged: a chunk of {self.name} can't be read ({type(error).__name__}: "
+                f"{self.place} is damaged: a chunk of {self.name} can't be read ({type(error).__name__}: "
                 f"{error}). Run `skysynergy verify` to find all that is damaged"
             ) from error
 
 
-def open_tree(path: Path) -> xarray.DataTree:
-    """The groups of the store at `path`; arrays are read where they are indexed, and kept once whole.
+def open_tree(place: Place) -> xarray.DataTree:
+    """The groups of the store at a place; arrays are read where they are indexed, and kept once whole.
 
     Indexing raises a `StoreError` if what is read was damaged. Times are plain numbers.
     """
     tree = xarray.open_datatree(
-        path, engine="zarr", consolidated=False, chunks=None, cache=False, decode_times=False
+        place.zarr(), engine="zarr", consolidated=False, chunks=None, cache=False, decode_times=False
     )
     for node in tree.subtree:
         for name, variable in node.dataset.variables.items():
             if not isinstance(variable, xarray.IndexVariable):
                 member = f"{node.path}/{name}".strip("/")
-                lazy: Any = indexing.LazilyIndexedArray(CheckedArray(variable.copy(deep=False), path, member))
+                lazy: Any = indexing.LazilyIndexedArray(
+                    CheckedArray(variable.copy(deep=False), place, member)
+                )
                 variable.data = indexing.MemoryCachedArray(indexing.CopyOnWriteArray(lazy))  # pyright: ignore[reportArgumentType]
     return tree

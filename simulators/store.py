@@ -1,4 +1,4 @@
-"""Arrays and ragged tables on disk: sharded, resumable, verifiable. Knows no physics.
+"""Arrays and ragged tables in a folder or an object store: sharded, resumable, verifiable. Knows no physics.
 
 A store is a Zarr v3 hierarchy of groups that hold arrays, cut along scenes (or fields) into
 *shards*. One task owns one whole shard of every array, because two writers in one shard lose
@@ -9,99 +9,107 @@ kept as one part per shard and put together by `finish`, which folds the receipt
 
     create -> write_shard, write_shard ... (or stream.write_stream) -> finish -> open_store, integrity.verify
 
-At any moment the process may be killed: the same calls, made again, go on from there.
+At any moment the process may be killed: the same calls, made again, go on from there. A run takes a
+store over with `begin_run`, and whatever still writes for an earlier run is refused from then on.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import shutil
+import secrets
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
+from zarr.storage import MemoryStore
 
 from ..version import __version__
-from .disk import PARTS, WORK, WORK_RECEIPTS, damaged, disk_full, file_sizes, replace_file, sync
 from .hierarchy import (
     SCHEMA,
     check_members,
+    encode_shard,
     layout_of,
-    member_array,
     open_root,
     preallocate,
     shard_file,
-    writable,
     write_whole,
 )
 from .integrity import file_problems
 from .layout import RECEIPTS, Layout, StoreError, describe, differences, members, sha256_of, some
-from .ragged import join_parts, n_rows
+from .places import PARTS, RUN, WORK_RECEIPTS, Place, damaged
+from .ragged import join_parts, n_rows, part_file
 from .receipts import check_receipts, content_hash, fold_receipts, work_receipts
+from .software import lock
+from .storage import Where, place_at
 
 if TYPE_CHECKING:
     import xarray
 
-__all__ = ["SOFTWARE", "create", "finish", "open_store", "pending", "write_shard"]
+__all__ = [
+    "SOFTWARE",
+    "begin_run",
+    "check_software",
+    "create",
+    "finish",
+    "open_store",
+    "pending",
+    "write_shard",
+]
 
 SOFTWARE = ("lock",)
 """Attributes of a layout that tell what it is made with: a complete store is whole with any other."""
 
 
-def create(path: Path, layout: Layout) -> None:
+def create(where: Where, layout: Layout) -> None:
     """Make an empty store, or find the one that was begun with the same layout.
 
     Preallocates every array. A store that is already there and has this very layout is kept,
     with its finished shards. One process at a time may create a store; any number may then write.
 
     Arguments:
-        path: the folder of the store, such as ``train.zarr``.
+        where: path or URL of the store, such as ``train.zarr``.
         layout: what it will hold.
 
     Raises:
-        StoreError: if something else is at `path`: another layout, a store begun but not completed with
+        StoreError: if something else is there: another layout, a store begun but not completed with
             other versions of this code, NumPy or what `SOFTWARE` tells (which may draw other
-            numbers), a damaged store, or no store; or if the disk is full.
+            numbers), a damaged store, or no store; if the disk is full, or the place can't be reached.
     """
-    path = Path(path)
+    place = place_at(where)
     described = json.loads(json.dumps(describe(layout)))
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        root, (_, here) = open_root(path), layout_of(path)
-        check_members(path, root, here)
-        if root.attrs["complete"]:
-            found = list(differences(_without_software(here), _without_software(described)))
-        else:
-            found = list(differences(here, described))
-            found += differences({k: root.attrs.get(k) for k in _versions()}, _versions())
-        if found:
-            raise StoreError(
-                f"{path} was begun otherwise: {'; '.join(found)}. Ask for the same again to resume it, "
-                "or delete it to begin anew"
-            )
-        return
-    # Built beside its place and renamed into it, so that no half-made store is ever at `path`.
-    draft = path.with_name(f".{path.name}.creating")
-    with disk_full(path, "creating the store", 1 << 20):
-        if draft.exists():
-            shutil.rmtree(draft)
-        draft.mkdir(parents=True)
-        attributes = dict(layout.attributes) | {"schema": SCHEMA, "complete": False} | _versions()
-        root = zarr.create_group(draft, attributes=attributes, zarr_format=3)
-        root.create_group(RECEIPTS, attributes={"layout": described})
-        for group in sorted({member.partition("/")[0] for member, *_ in members(layout)}):
-            root.create_group(group)
-        for array in layout.arrays:
-            preallocate(root, array, layout.sizes[array.dims[0]][1])
-        for constant in layout.constants:
-            write_whole(root, constant.path, constant.dims, constant.values, constant.attributes)
-        for folder in (WORK_RECEIPTS, PARTS):
-            (draft / folder).mkdir(parents=True)
-        sync(*(file for file in draft.rglob("*") if file.is_file()))
-        draft.rename(path)
-        sync(path.parent)
+    with place.telling("creating the store", 1 << 20):
+        if place.is_empty():
+            place.build(_skeleton(layout, described))
+            return
+    root, (_, here) = open_root(place), layout_of(place)
+    check_members(place, root, here)
+    if root.attrs["complete"]:
+        found = list(differences(_without_software(here), _without_software(described)))
+    else:
+        found = list(differences(here, described))
+        found += differences({k: root.attrs.get(k) for k in _versions()}, _versions())
+    if found:
+        raise StoreError(
+            f"{place} was begun otherwise: {'; '.join(found)}. Ask for the same again to resume it, "
+            "or delete it to begin anew"
+        )
+
+
+def _skeleton(layout: Layout, described: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of a store without shards, by name."""
+    files: dict[str, Any] = {}
+    attributes = dict(layout.attributes) | {"schema": SCHEMA, "complete": False} | _versions()
+    root = zarr.create_group(MemoryStore(files), attributes=attributes, zarr_format=3)
+    root.create_group(RECEIPTS, attributes={"layout": described})
+    for group in sorted({member.partition("/")[0] for member, *_ in members(layout)}):
+        root.create_group(group)
+    for array in layout.arrays:
+        preallocate(root, array, layout.sizes[array.dims[0]][1])
+    for constant in layout.constants:
+        write_whole(root, constant.path, constant.dims, constant.values, constant.attributes)
+    return {name: content.to_bytes() for name, content in files.items()}
 
 
 def _versions() -> dict[str, str]:
@@ -113,8 +121,61 @@ def _without_software(described: Mapping[str, Any]) -> dict[str, Any]:
     return {**described, "attributes": attributes}
 
 
-def pending(*paths: Path) -> list[int]:
-    """The shards that are still to be written in at least one of the stores at `paths`.
+def begin_run(*wheres: Where) -> tuple[str, list[int]]:
+    """Take over the writing of stores that are written together.
+
+    A run that was cut off from its workers can't stop them: what they write for it after this is refused.
+    Receipts that vouch for files which are gone are removed, so that from here on a receipt means a shard.
+
+    Returns:
+        The name of the run, for `write_shard`, and the shards that are left to write, as `pending`.
+
+    Raises:
+        StoreError: as `pending`; or if the disk is full, or the place can't be reached.
+    """
+    left, run = pending(*wheres), secrets.token_hex(8)
+    for where in wheres if left else ():
+        place = place_at(where)
+        if "content_sha256" in open_root(place).attrs:
+            continue
+        with place.telling("beginning to write", 1 << 12):
+            place.write(RUN, run.encode())
+            for name in place.sizes(WORK_RECEIPTS).keys() & {_receipt(shard)[1] for shard in _pending(place)}:
+                place.remove(f"{WORK_RECEIPTS}/{name}")
+    return run, left
+
+
+def is_written(where: Where, index: int) -> bool:
+    """Whether a shard has its receipt; after `begin_run`, that it need not be made."""
+    place = place_at(where)
+    with place.telling(f"looking for shard {index}"):
+        if "content_sha256" in open_root(place).attrs:
+            return True
+        try:
+            place.read("/".join(_receipt(index)))
+        except FileNotFoundError:
+            return False
+        return True
+
+
+def _receipt(shard: int) -> tuple[str, str]:
+    return WORK_RECEIPTS, f"{shard:06d}.json"
+
+
+def check_software(place: Place) -> None:
+    """Raise a `StoreError` unless this process has the software that the store was begun with."""
+    here = {"lock": lock()} | _versions()
+    begun = {name: value for name, value in open_root(place).attrs.items() if name in here}
+    found = list(differences(begun, {name: here[name] for name in begun}))
+    if found:
+        raise StoreError(
+            f"{place} was begun with other software than this process has: {'; '.join(found)}. Install "
+            "the same wherever it is written from"
+        )
+
+
+def pending(*wheres: Where) -> list[int]:
+    """The shards that are still to be written in at least one of these stores.
 
     A shard counts as written when it has a receipt and its files have the sizes told there.
 
@@ -122,76 +183,94 @@ def pending(*paths: Path) -> list[int]:
         StoreError: if there is no store, the stores differ in their number of shards, or groups or arrays
             are gone or broken.
     """
-    if len({layout_of(Path(path))[0].n_shards for path in paths}) > 1:
-        raise StoreError(f"stores written together need as many shards: {some(paths)}")
-    return sorted(set[int]().union(*(_pending(Path(path)) for path in paths)))
+    places = [place_at(where) for where in wheres]
+    if len({layout_of(place)[0].n_shards for place in places}) > 1:
+        raise StoreError(f"stores written together need as many shards: {some(places)}")
+    return sorted(set[int]().union(*(_pending(place) for place in places)))
 
 
-def _pending(path: Path) -> set[int]:
-    root, (layout, described) = open_root(path), layout_of(path)
-    check_members(path, root, described)
+def _pending(place: Place) -> set[int]:
+    root, (layout, described) = open_root(place), layout_of(place)
+    check_members(place, root, described)
     if "content_sha256" in root.attrs:
         return set()
-    sizes = {array.path: file_sizes(path / array.path) for array in layout.arrays}
-    parts = file_sizes(path / PARTS)
+    with place.telling("looking for what is written"):
+        receipts = work_receipts(place)
+        paths = [array.path for array in layout.arrays] if receipts else []
+        sizes, parts = place.all_sizes(paths), place.sizes(PARTS)
     left = set(range(layout.n_shards))
-    for shard, receipt in work_receipts(path).items():
+    for shard, receipt in receipts.items():
         found = {array.path: sizes[array.path].get(shard_file(array, shard)) for array in layout.arrays}
-        if found | {"part": parts.get(f"{shard:06d}.npz")} == receipt["bytes"]:
+        if found | {"part": parts.get(part_file(shard).rpartition("/")[2])} == receipt["bytes"]:
             left.discard(shard)
     return left
 
 
 def write_shard(
-    path: Path,
+    where: Where,
     index: int,
     arrays: Mapping[str, np.ndarray],
     tables: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    *,
+    run: str | None = None,
 ) -> None:
     """Write one whole shard of every array, its rows of every table, and then its receipt.
 
     Arguments:
-        path: of a store that isn't finished.
+        where: path or URL of a store that isn't finished.
         index: of the shard.
         arrays: by path, the scenes or fields of this shard, of the layout's dtype.
         tables: by path and column, any number of rows (none, too).
+        run: name of the run that it is written for, as `begin_run` gave it.
 
     Raises:
         StoreError: if an array or column is missing, unknown, or of another shape or dtype
-            (nothing is written then), if the store is finished, or if the disk is full.
+            (nothing is written then), if the store is finished or taken over by another run, the disk is
+            full, or the place can't be reached.
     """
-    path, tables = Path(path), tables or {}
-    root, (layout, _) = open_root(path, "r+"), layout_of(path)
+    place, tables = place_at(where), tables or {}
+    root, (layout, _) = open_root(place), layout_of(place)
     if "content_sha256" in root.attrs:
-        raise StoreError(f"{path} is finished: shard {index} can't be written any more")
+        raise StoreError(f"{place} is finished: shard {index} can't be written any more")
     if problems := list(_shard_problems(layout, index, arrays, tables)):
-        raise StoreError(f"shard {index} doesn't fit {path}: {'; '.join(problems)}")
+        raise StoreError(f"shard {index} doesn't fit {place}: {'; '.join(problems)}")
     rows = {f"{t.path}/{name}": tables[t.path][name] for t in layout.tables for name in t.columns}
     needed = sum(values.nbytes for values in [*arrays.values(), *rows.values()])
     sizes: dict[str, int] = {}
-    receipt = path / WORK_RECEIPTS / f"{index:06d}.json"
-    with disk_full(path, f"writing shard {index}", needed, needed * layout.n_shards):
+    receipt = "/".join(_receipt(index))
+    with place.telling(f"writing shard {index}", needed, needed * layout.n_shards):
+        _check_run(place, run)
         # Whatever an older receipt vouched for is about to change.
-        receipt.unlink(missing_ok=True)
-        sync(receipt.parent)
+        place.remove(receipt)
         for array in layout.arrays:
-            entries = layout.entries(array.dims[0], index)
-            file = path / array.path / shard_file(array, index)
-            file.unlink(missing_ok=True)  # zarr would read it first, and fail where it is damaged
-            writable(member_array(path, root, array.path))[entries.start : entries.stop] = arrays[array.path]
-            sync(file)
-            sizes[array.path] = file.stat().st_size
+            content = encode_shard(layout, array, index, arrays[array.path])
+            place.write(f"{array.path}/{shard_file(array, index)}", content)
+            sizes[array.path] = len(content)
         part = io.BytesIO()
         np.savez(part, **rows)  # pyright: ignore[reportArgumentType]
         sizes["part"] = part.getbuffer().nbytes
-        replace_file(path / PARTS / f"{index:06d}.npz", part.getvalue())
+        place.write(part_file(index), part.getvalue())
         content = {
             "shard": index,
             "bytes": sizes,
             "rows": {table.path: n_rows(tables[table.path]) for table in layout.tables},
             "sha256": {name: sha256_of(name, values) for name, values in [*arrays.items(), *rows.items()]},
         }
-        replace_file(receipt, json.dumps(content).encode())
+        place.write(receipt, json.dumps(content).encode())
+
+
+def _check_run(place: Place, run: str | None) -> None:
+    if run is None:
+        return
+    try:
+        writer = place.read(RUN).decode()
+    except FileNotFoundError:
+        writer = "finished"
+    if writer != run:
+        raise StoreError(
+            f"another run has taken over {place}: nothing more is written for this one. Wait until it has "
+            "ended, then run again if anything is left"
+        )
 
 
 def _shard_problems(
@@ -220,7 +299,7 @@ def _shard_problems(
             yield f"{name} is {values.dtype} {values.shape}, not {dtype} {shape}"
 
 
-def finish(path: Path) -> None:
+def finish(where: Where) -> None:
     """Put the tables together, fold the receipts into ``/receipts``, and set ``complete`` last.
 
     May be killed at any moment and called again; on a finished store it does nothing.
@@ -228,34 +307,31 @@ def finish(path: Path) -> None:
     Raises:
         StoreError: while shards are pending, if a part is damaged, or if the disk is full.
     """
-    path = Path(path)
-    root, (layout, described) = open_root(path, "r+"), layout_of(path)
+    place = place_at(where)
+    root, (layout, described) = open_root(place, writable=True), layout_of(place)
     if root.attrs["complete"]:
         return
     if "content_sha256" not in root.attrs:
-        if left := sorted(_pending(path)):
+        if left := sorted(_pending(place)):
             raise StoreError(
-                f"{path} lacks {len(left)} of its {layout.n_shards} shards ({some(left)}): write them first"
+                f"{place} lacks {len(left)} of its {layout.n_shards} shards ({some(left)}): write them first"
             )
-        receipts = [receipt for _, receipt in sorted(work_receipts(path).items())]
-        with disk_full(path, "finishing", sum(receipt["bytes"]["part"] for receipt in receipts)):
+        receipts = [receipt for _, receipt in sorted(work_receipts(place).items())]
+        with place.telling("finishing", sum(receipt["bytes"]["part"] for receipt in receipts)):
             for table in layout.tables:
-                join_parts(path, root, table, receipts)
-            fold_receipts(path, root, described, receipts)
-            for group in {RECEIPTS, *(table.path for table in layout.tables)}:
-                sync(*(file for file in (path / group).rglob("*") if file.is_file()))
+                join_parts(place, root, table, receipts)
+            fold_receipts(place, root, described, receipts)
+            place.keep([RECEIPTS, *(table.path for table in layout.tables)])
             # From here on nothing is read from the working folder any more.
-            root.attrs["content_sha256"] = content_hash(path, root, described)
-            sync(path / "zarr.json")
-    if (path / WORK).exists():
-        shutil.rmtree(path / WORK)
-    for litter in path.rglob("*.partial"):  # of writers that were killed
-        litter.unlink()
-    root.attrs["complete"] = True
-    sync(path / "zarr.json")
+            root.attrs["content_sha256"] = content_hash(place, root, described)
+            place.keep([])
+    with place.telling("finishing"):
+        place.tidy()
+        root.attrs["complete"] = True
+        place.keep([])
 
 
-def open_store(path: Path) -> xarray.DataTree:
+def open_store(where: Where) -> xarray.DataTree:
     """Open a finished store lazily: nothing is read until it is indexed.
 
     Checks the metadata, and that every file is there with its right size, so that nothing missing
@@ -272,14 +348,14 @@ def open_store(path: Path) -> xarray.DataTree:
     """
     from .opening import open_tree  # here, because writing needs no xarray
 
-    path = Path(path)
-    root, (_, described) = open_root(path), layout_of(path)
+    place = place_at(where)
+    root, (_, described) = open_root(place), layout_of(place)
     if not root.attrs["complete"]:
         raise StoreError(
-            f"{path} is incomplete: the simulation did not finish. Run the same command again to resume it"
+            f"{place} is incomplete: the simulation did not finish. Run the same command again to resume it"
         )
-    check_members(path, root, described)
-    check_receipts(path, root, described)
-    if problems := file_problems(path, root, described):
-        raise damaged(path, problems)
-    return open_tree(path).drop_nodes(RECEIPTS)
+    check_members(place, root, described)
+    check_receipts(place, root, described)
+    if problems := file_problems(place, root, described):
+        raise damaged(place, problems)
+    return open_tree(place).drop_nodes(RECEIPTS)

@@ -6,12 +6,34 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 
-__all__ = ["worker_pool"]
+from .layout import StoreError
+
+__all__ = ["in_workers", "worker_pool"]
+
+
+def in_workers(
+    task: Callable[[int], object], indices: Sequence[int], workers: int, *, what: str
+) -> Iterator[object]:
+    """Do a task for every index in spawned processes; yields what it returns, as each is done.
+
+    Raises:
+        StoreError: if a worker dies while `what` is made. What a task raises comes out as it is.
+    """
+    try:
+        with worker_pool(min(workers, len(indices))) as pool:
+            for future in as_completed([pool.submit(task, index) for index in indices]):
+                yield future.result()
+    except BrokenProcessPool as error:
+        raise StoreError(
+            f"a worker died while writing {what}, perhaps for lack of memory: run again, with "
+            f"fewer workers than {workers} if it recurs; finished shards are kept"
+        ) from error
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -114,6 +115,36 @@ def empty_sky(tmp_path: Path) -> Iterator[Path]:
     """An empty home for datasets, where the tier ``tiny`` is as small as in `little_sky`."""
     with _little_sky(tmp_path / "sky-data"):
         yield tmp_path / "sky-data"
+
+
+@pytest.fixture(scope="session")
+def _s3_server() -> Iterator[str]:
+    """URL of an S3 server of the session's own."""
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def bucket(_s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """URL of an empty bucket of a real S3 server; the environment has what it takes to write there."""
+    import obstore
+    from obstore.store import HTTPStore
+
+    for name, value in {
+        "AWS_ENDPOINT_URL": _s3_server,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{secrets.token_hex(6)}"
+    # S3 makes a bucket by a PUT of its name.
+    obstore.put(HTTPStore(_s3_server, client_options={"allow_http": True}), name, b"")
+    return f"s3://{name}"
 
 
 @pytest.fixture(scope="session")

@@ -33,3 +33,11 @@ def begun(sky, tmp_path):
 def done(sky, tmp_path):
     """The two stores, finished."""
     return sky.run(tmp_path / "done")
+
+
+@pytest.fixture
+def cluster(sky):
+    """Starts a Dask scheduler and workers that can be killed: ``with cluster(folder, workers=2) as dask``."""
+    import example_cluster  # beside the module of `sky`
+
+    return example_cluster.cluster

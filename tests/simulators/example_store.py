@@ -3,6 +3,7 @@
 Run as a script it writes both: ``example_store.py FOLDER WORKERS SCENES SECONDS LOG``.
 """
 
+import os
 import sys
 import time
 from functools import partial
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import zarr
 from skysynergy.simulators.layout import Array, Column, Constant, Layout, Table
+from skysynergy.simulators.storage import place_at
 from skysynergy.simulators.store import create, finish
 from skysynergy.simulators.stream import Shard, write_stream
 
@@ -105,6 +107,10 @@ def fail(index):
     return simulate(index)
 
 
+def die(index):
+    os._exit(1)
+
+
 def run(folder, workers=1, **options):
     paths = [Path(folder) / "train.zarr", Path(folder) / "train.truth.zarr"]
     for path, layout in zip(paths, layouts(options.get("n_scenes", 22)), strict=True):
@@ -119,11 +125,12 @@ def content(*paths):
     """All decoded arrays and attributes of finished stores."""
     found = {}
     for path in paths:
-        root = zarr.open_group(path, mode="r")
-        found[path.name] = dict(root.attrs)
+        place = place_at(path)
+        root = zarr.open_group(place.zarr(), mode="r")
+        found[place.name] = dict(root.attrs)
         for name, member in root.members(max_depth=None):
             if isinstance(member, zarr.Array) and name != "receipts/files":
-                found[f"{path.name}/{name}"] = (member.dtype.str, member.shape, member[...].tobytes())
+                found[f"{place.name}/{name}"] = (member.dtype.str, member.shape, member[...].tobytes())
     return found
 
 

@@ -9,8 +9,8 @@ from skysynergy.simulators.store import create, finish, open_store, write_shard
 
 
 def test_long_tables_cross_their_shards(tmp_path, monkeypatch):
-    monkeypatch.setattr(ragged, "TABLE_CHUNK", 4)
-    monkeypatch.setattr(ragged, "TABLE_SHARD", 8)
+    monkeypatch.setattr(ragged, "CHUNK_BYTES", 32)
+    monkeypatch.setattr(ragged, "CHUNKS_PER_SHARD", 2)
     path = tmp_path / "long.zarr"
     create(path, Layout([], [Table("t", "row", {"n": Column("int64")})], 5, 5, 1))
     start = 0
