@@ -56,5 +56,6 @@ TIERS = {
     "small-survey": Tier(
         "small-survey", "small, spoiled as real exposures are", Sky(200, 50, _SMALL, **_SURVEY), 50
     ),
-    "full": Tier("full", "a cluster", Sky(20_000, 50, _TEN_YEARS, condensed=1, content=_CONTENT), 50),
+    # Ten scenes a field, because a worker holds a shard, and writes it, in 2 GiB (docs/results/scale.md).
+    "full": Tier("full", "a cluster", Sky(100_000, 10, _TEN_YEARS, condensed=1, content=_CONTENT), 10),
 }

@@ -93,8 +93,12 @@ def expose(
         maps.append(np.column_stack([turn / survey.pixel_arcsec, (size - 1) / 2 + dither]))
     wcs = np.stack(maps)
     lights = _lights(sources, observation, wcs, size, renderer(drawn_by))
-    read = [
-        read_out(
+    image, residual = np.empty(lights.shape), np.empty((len(lights), 3))
+    mask, artefacts = np.empty(lights.shape, np.uint8), np.empty(lights.shape, np.uint8)
+    for index, (light, visit, noise, errors) in enumerate(
+        zip(lights, observation.visits, observation.backgrounds, observation.errors, strict=True)
+    ):
+        read = read_out(
             light,
             visit=visit,
             survey=survey,
@@ -104,29 +108,27 @@ def expose(
             secret=secret,
             indices=(*indices, code, index),
         )
-        for index, (light, visit, noise, errors) in enumerate(
-            zip(lights, observation.visits, observation.backgrounds, observation.errors, strict=True)
-        )
-    ]
+        image[index], mask[index] = read.image, read.mask
+        artefacts[index], residual[index] = read.artefacts, read.residual
     places = np.stack([sources.x, sources.y], axis=-1)
     positions = [places @ affine[:, :2].T + affine[:, 2] for affine in wcs]
     fractions = [
-        _masked_fraction(one.mask, position, visit.fwhm_arcsec / survey.pixel_arcsec)
-        for one, position, visit in zip(read, positions, observation.visits, strict=True)
+        _masked_fraction(one, position, visit.fwhm_arcsec / survey.pixel_arcsec)
+        for one, position, visit in zip(mask, positions, observation.visits, strict=True)
     ]
     offset = np.array([errors.offset_arcsec for errors in observation.errors])
     supplied = wcs.copy()
     # A pixel is said to lie further along the offset: the map takes places back by it.
     supplied[:, :, 2] -= np.einsum("eij,ej->ei", wcs[:, :, :2], offset)
     return Exposures(
-        image=np.stack([one.image for one in read]),
+        image=image,
         light=lights,
-        mask=np.stack([one.mask for one in read]),
+        mask=mask,
         wcs=supplied,
         position=np.stack(positions, axis=1),
         masked_fraction=np.stack(fractions, axis=1),
-        artefacts=np.stack([one.artefacts for one in read]),
-        residual=np.stack([one.residual for one in read]),
+        artefacts=artefacts,
+        residual=residual,
     )
 
 
@@ -158,6 +160,8 @@ def _lights(
         shape=(size, size),
         sigma=np.array([observation.backgrounds[index].sigma for index in row]),
     )
+    if len(drawn) == len(observation.visits):
+        return drawn
     return np.add.reduceat(drawn, np.flatnonzero(np.diff(row, prepend=-1)), axis=0)
 
 

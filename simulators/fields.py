@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .cadence import sample_visits
 from .detections import detection_rows
 from .exposures import Exposures, expose
+from .filling import Filling
 from .observations import Observation, prepare
 from .randomness import generator
 from .realism import CLEAN
@@ -31,8 +32,6 @@ from .stream import Shard
 from .surveys import BANDS, SURVEYS
 
 __all__ = ["draw_sources", "observe", "opaque_id", "simulate_field", "simulate_shard"]
-
-Rows = dict[str, list[dict[str, np.ndarray]]]
 
 
 def opaque_id(secret: bytes, kind: str, *indices: int) -> int:
@@ -83,50 +82,8 @@ def simulate_field(
     Returns:
         Arrays with a leading dimension of scenes or of one field, and tables.
     """
-    g = field_shear(sky, secret, split, number) if shear is None else shear
-    observations = observe(sky, secret, split, number)
-    n = sky.scenes_per_field
-    first = number * n
-    images: dict[str, list[np.ndarray]] = {}
-    spoiled: dict[str, list[np.ndarray]] = {}
-    tables: tuple[Rows, Rows] = ({}, {})
-    for scene in range(first, first + n):
-        sources, shears = _lensed(sky, draw_sources(sky, secret, split, scene), g)
-        taken = {
-            name: expose(
-                sources,
-                observation,
-                width_arcsec=sky.width_arcsec,
-                secret=secret,
-                indices=(split, number, scene),
-                realism=sky.realism,
-                drawn_by=sky.renderer,
-            )
-            for name, observation in observations.items()
-        }
-        for name, observation in observations.items():
-            published = encoded(taken[name], observation, dither_key, scene)
-            _gather(images, observation.survey.group, published)
-            if sky.realism != CLEAN:
-                _gather(spoiled, observation.survey.group, pixel_truth(taken[name], published["mask"]))
-        if truth:
-            _add_rows(tables, sky, secret, split, scene, sources, shears, taken, observations)
-    arrays = {path: np.stack(values) for path, values in images.items()}
-    arrays["scenes/id"] = np.array([opaque_id(secret, "scene", split, first + i) for i in range(n)])
-    arrays["scenes/field"] = np.full(n, number)
-    arrays["fields/id"] = np.array([opaque_id(secret, "field", split, number)])
-    for observation in observations.values():
-        arrays |= visit_arrays(observation)
-    truths = {
-        "fields/id": arrays["fields/id"],
-        "fields/g1": np.array([g.real]),
-        "fields/g2": np.array([g.imag]),
-    } | {path: np.stack(values) for path, values in spoiled.items()}
-    if sky.realism != CLEAN:
-        for observation in observations.values():
-            truths |= calibration_arrays(observation)
-    data_table, truth_tables = ({path: _concatenated(rows) for path, rows in each.items()} for each in tables)
-    return Shard(arrays, data_table), Shard(truths, truth_tables)
+    data, truths = _simulated(sky, secret, split, [number], dither_key=dither_key, shear=shear, truth=truth)
+    return data, truths
 
 
 def simulate_shard(
@@ -134,14 +91,86 @@ def simulate_shard(
 ) -> list[Shard]:
     """The fields of one shard, for the data store and for the truth store."""
     numbers = range(shard * fields_per_shard, min((shard + 1) * fields_per_shard, sky.n_fields))
-    made = [simulate_field(sky, secret, split, number, dither_key=dither_key) for number in numbers]
-    return [
-        Shard(
-            _concatenated([part.arrays for part in parts]),
-            {path: _concatenated([part.tables[path] for part in parts]) for path in parts[0].tables},
+    return list(_simulated(sky, secret, split, numbers, dither_key=dither_key))
+
+
+def _simulated(
+    sky: Sky,
+    secret: bytes,
+    split: int,
+    numbers: Sequence[int],
+    *,
+    dither_key: bytes,
+    shear: complex | None = None,
+    truth: bool = True,
+) -> tuple[Shard, Shard]:
+    """Fields, each scene written where it stays: a shard of ten years of visits leaves no room for a copy."""
+    n = sky.scenes_per_field
+    data, truths = Filling(n * len(numbers), len(numbers)), Filling(n * len(numbers), len(numbers))
+    for place, number in enumerate(numbers):
+        g = field_shear(sky, secret, split, number) if shear is None else shear
+        observations = observe(sky, secret, split, number)
+        for index in range(n):
+            _add_scene(
+                (data, truths),
+                sky,
+                secret,
+                (split, number, number * n + index),
+                place * n + index,
+                observations,
+                dither_key=dither_key,
+                g=g,
+                truth=truth,
+            )
+        identity = np.array([opaque_id(secret, "field", split, number)])
+        data.put_field(place, {"fields/id": identity})
+        true = {"fields/g1": np.array([g.real]), "fields/g2": np.array([g.imag])}
+        truths.put_field(place, true | {"fields/id": identity})
+        for observation in observations.values():
+            data.put_field(place, visit_arrays(observation))
+            if sky.realism != CLEAN:
+                truths.put_field(place, calibration_arrays(observation))
+    return data.shard(), truths.shard()
+
+
+def _add_scene(
+    into: tuple[Filling, Filling],
+    sky: Sky,
+    secret: bytes,
+    indices: tuple[int, int, int],
+    place: int,
+    observations: Mapping[str, Observation],
+    *,
+    dither_key: bytes,
+    g: complex,
+    truth: bool,
+) -> None:
+    """What one scene adds to the data and to the truth: split, field and scene, at a place in the shard."""
+    data, truths = into
+    split, number, scene = indices
+    sources, shears = _lensed(sky, draw_sources(sky, secret, split, scene), g)
+    taken = {
+        name: expose(
+            sources,
+            observation,
+            width_arcsec=sky.width_arcsec,
+            secret=secret,
+            indices=indices,
+            realism=sky.realism,
+            drawn_by=sky.renderer,
         )
-        for parts in zip(*made, strict=True)
-    ]
+        for name, observation in observations.items()
+    }
+    identity = np.array(opaque_id(secret, "scene", split, scene))
+    data.put_scene(place, "scenes", {"id": identity, "field": np.array(number)})
+    for name, observation in observations.items():
+        published = encoded(taken[name], observation, dither_key, scene)
+        data.put_scene(place, observation.survey.group, published)
+        if sky.realism != CLEAN:
+            spoiled = pixel_truth(taken[name], published["mask"])
+            truths.put_scene(place, observation.survey.group, spoiled)
+    if truth:
+        _add_rows(into, sky, secret, split, scene, sources, shears, taken, observations)
 
 
 def _lensed(sky: Sky, drawn: Sources, g: complex) -> tuple[Sources, NDArray[np.complex128]]:
@@ -154,7 +183,7 @@ def _lensed(sky: Sky, drawn: Sources, g: complex) -> tuple[Sources, NDArray[np.c
 
 
 def _add_rows(
-    tables: tuple[Rows, Rows],
+    into: tuple[Filling, Filling],
     sky: Sky,
     secret: bytes,
     split: int,
@@ -165,7 +194,7 @@ def _add_rows(
     observations: Mapping[str, Observation],
 ) -> None:
     """What one scene adds to the tables of the data and of the truth."""
-    data, truth = tables
+    data, truth = into
     ids = generator(secret, "id source", split, scene).integers(2**62, size=len(sources))
     rows = source_rows(sources, shears, ids, scene, sky)
     listed, matched, of_sources = detection_rows(
@@ -178,18 +207,8 @@ def _add_rows(
         split=split,
         scene=scene,
     )
-    data.setdefault("detections", []).append(listed)
-    truth.setdefault("detections", []).append(matched)
-    truth.setdefault("sources", []).append(rows | of_sources)
+    data.add_rows("detections", listed)
+    truth.add_rows("detections", matched)
+    truth.add_rows("sources", rows | of_sources)
     for name, observation in observations.items():
-        rows = exposure_rows(sources, taken[name], observation)
-        truth.setdefault(observation.survey.group, []).append(rows)
-
-
-def _gather(into: dict[str, list[np.ndarray]], group: str, arrays: Mapping[str, np.ndarray]) -> None:
-    for name, values in arrays.items():
-        into.setdefault(f"{group}/{name}", []).append(values)
-
-
-def _concatenated(parts: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        truth.add_rows(observation.survey.group, exposure_rows(sources, taken[name], observation))

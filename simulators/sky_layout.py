@@ -153,11 +153,15 @@ def encoded(
     step = (sigma / quantisation.STEPS_PER_SIGMA).astype(np.float32)
     shape = taken.image.shape[1:]
     group = observation.survey.group
-    dither = np.stack([quantisation.dither(dither_key, group, scene, e, shape) for e in range(len(sigma))])
-    codes, clipped = quantisation.encode(taken.image, step, dither)
+    codes, mask = np.empty(taken.image.shape, np.int16), taken.mask.copy()
+    # One exposure at a time: of ten years of visits together, every step would take 60 MB.
+    for e in range(len(sigma)):
+        dither = quantisation.dither(dither_key, group, scene, e, shape)
+        codes[e], clipped = quantisation.encode(taken.image[e], step[e], dither)
+        mask[e][clipped] |= CLIPPED
     return {
         "image": codes,
-        "mask": taken.mask | np.where(clipped, CLIPPED, 0).astype(np.uint8),
+        "mask": mask,
         "step": step,
         "sky_variance": np.array([noise.sky_variance for noise in observation.backgrounds]),
         "read_variance": np.array([noise.read_variance for noise in observation.backgrounds]),
