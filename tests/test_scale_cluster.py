@@ -1,6 +1,7 @@
-"""The simulation of a run on a cluster, of docs/results, against runs whose outcome is known in closed form."""
+"""The simulated run on a cluster of docs/results, against runs whose outcome is known in closed form."""
 
 import importlib.util
+import itertools
 import sys
 from dataclasses import replace
 
@@ -36,7 +37,7 @@ def test_without_trouble_a_run_takes_as_many_rounds_as_it_must(cluster, n, worke
 
 @pytest.mark.parametrize("ratio", [0.02, 0.5, 2.0])
 def test_work_lost_with_exponential_lifetimes(cluster, ratio, record_figure):
-    """A task of length t under losses at a rate 1/τ takes (exp(t/τ) - 1)·τ in the mean, all tries together."""
+    """A task of length t, lost at a rate 1/τ, takes (exp(t/τ) - 1)·τ in the mean, all tries together."""
     n, t = 20_000, 100.0
     tau = t / ratio
     run = cluster.simulate(np.full(n, t), cluster.Cluster(50, lifetime=tau, away=7.0), rng())
@@ -108,7 +109,7 @@ def test_whatever_happens_each_task_is_done_once_and_no_time_is_missing(
     assert sum(s.kind == "work" for s in run.stretches) == n
     for worker in range(workers):
         spans = sorted((s.begin, s.end) for s in run.stretches if s.worker == worker)
-        assert all(one[1] <= two[0] for one, two in zip(spans, spans[1:], strict=False))
+        assert all(one[1] <= two[0] for one, two in itertools.pairwise(spans))
     assert run.useful + run.lost == pytest.approx(sum(s.end - s.begin for s in run.stretches))
     assert run.useful + run.lost + run.idle <= workers * run.seconds * (1 + 1e-12)
     assert 0 < run.efficiency <= 1

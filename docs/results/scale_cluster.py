@@ -141,9 +141,7 @@ class _Play:
                 getattr(self, f"_{kind}")(now, worker)
         end = self.done[-1]
         self.idled += sum(end - since for since in self.idle.values())
-        return Run(
-            np.array(self.done), self.useful, self.lost, self.idled, self.tries, tuple(self.stretches)
-        )
+        return Run(np.array(self.done), self.useful, self.lost, self.idled, self.tries, tuple(self.stretches))
 
     def _at(self, when: float, kind: str, worker: int) -> None:
         self.count += 1
