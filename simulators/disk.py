@@ -59,9 +59,13 @@ class Folder(Place):
         file = self.path / name
         draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}.partial")
         draft.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content)
-        _sync(draft)
-        draft.replace(file)
+        try:
+            draft.write_bytes(content)
+            _sync(draft)
+            draft.replace(file)
+        except OSError:
+            draft.unlink(missing_ok=True)  # room for others, where the disk is full
+            raise
         _sync(file.parent)
 
     def remove(self, name: str) -> None:

@@ -7,7 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from skysynergy.simulators import store
+from skysynergy.simulators.disk import Folder
 from skysynergy.simulators.layout import Array, Layout, StoreError
 from skysynergy.simulators.store import create, finish, open_store, pending, write_shard
 from skysynergy.simulators.stream import Shard, write_stream
@@ -46,7 +46,7 @@ def test_a_shard_that_could_not_be_written_again_is_pending(begun, sky, monkeypa
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store, "replace_file", full)
+    monkeypatch.setattr(Folder, "write", full)
     with pytest.raises(StoreError, match="disk is full"):
         write_shard(begun[0], 0, shard.arrays, shard.tables)
     assert 0 in pending(begun[0])
@@ -56,9 +56,10 @@ def test_another_error_that_names_no_file_gets_the_name_of_the_store(begun, sky,
     def too_large(*_):
         raise OSError(errno.EFBIG, "File too large")
 
-    monkeypatch.setattr(store, "replace_file", too_large)
+    shard = sky.simulate(0)[0]
+    monkeypatch.setattr(Folder, "write", too_large)
     with pytest.raises(OSError, match="File too large while writing shard 0") as error:
-        write_stream(begun, sky.simulate)
+        write_shard(begun[0], 0, shard.arrays, shard.tables)
     assert error.value.filename == str(begun[0]) and 0 in pending(begun[0])
 
 
