@@ -139,7 +139,7 @@ def progress(
 
 
 def survival(folder: Path) -> tuple[list[list[tuple[float, int]]], list[float], str, int]:
-    """Progress in peace and with kills, when these were, how many arrays are equal, and shards begun twice."""
+    """Progress in peace and with kills, when these were, how many arrays are equal, shards begun twice."""
     n_shards, log, kills = 24, folder / "log", list[float]()
     runs, arrays = [], []
 
