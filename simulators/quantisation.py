@@ -14,6 +14,7 @@ al. 2011, SC11), rather than a NumPy distribution, whose values may change betwe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,18 @@ import xarray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from .randomness import generator
+from .randomness import stream_key
 
-__all__ = ["LARGEST_CODE", "STEPS_PER_SIGMA", "LazyImage", "decode", "decode_array", "dither", "encode"]
+__all__ = [
+    "LARGEST_CODE",
+    "STEPS_PER_SIGMA",
+    "LazyImage",
+    "decode",
+    "decode_array",
+    "dither",
+    "dithers",
+    "encode",
+]
 
 STEPS_PER_SIGMA = 16
 """The coarsest step to use: σ is then 6 bits of noise, about one byte a pixel when compressed."""
@@ -44,10 +54,32 @@ def dither(key: bytes, survey: str, scene: int, exposure: int, shape: tuple[int,
     Returns:
         (y, x) float32: odd multiples of 2⁻¹⁷ in (−0.5, 0.5), of mean zero.
     """
+    return dithers(key, survey, scene, [exposure], shape)[0]
+
+
+def dithers(
+    key: bytes, survey: str, scene: int, exposures: Sequence[int], shape: tuple[int, int]
+) -> np.ndarray:
+    """The dither of several exposures of one scene, in steps.
+
+    Arguments:
+        key, survey, scene, shape: as for `dither`.
+        exposures: their numbers.
+
+    Returns:
+        (exposure, y, x) float32, each as `dither` gives it.
+    """
     n = shape[0] * shape[1]
-    words: Any = generator(key, f"dither {survey}", scene, exposure).bit_generator
-    bits = words.random_raw(-(-n // 4)).astype("<u8", copy=False).view("<u2")[:n]
-    pattern = bits.reshape(shape).astype(np.float32)
+    bits = np.empty((len(exposures), n), "<u2")
+    # One counter that is set anew costs a tenth of a new one, which first gathers entropy for nothing.
+    words: Any = np.random.Philox(key=0)
+    state = words.state
+    for row, exposure in zip(bits, exposures, strict=True):
+        number = stream_key(key, f"dither {survey}", scene, exposure)
+        state["state"]["key"] = np.array([number & (2**64 - 1), number >> 64], np.uint64)
+        words.state = state
+        row[:] = words.random_raw(-(-n // 4)).astype("<u8", copy=False).view("<u2")[:n]
+    pattern = bits.reshape(len(exposures), *shape).astype(np.float32)
     pattern += np.float32(0.5 - 2**15)
     pattern *= np.float32(2**-16)
     return pattern
@@ -88,21 +120,26 @@ def encode(flux: np.ndarray, step: np.ndarray, dither: np.ndarray) -> tuple[np.n
     return steps.astype(np.int16), clipped
 
 
-def decode(codes: np.ndarray, step: np.ndarray, dither: np.ndarray) -> np.ndarray:
+def decode(
+    codes: np.ndarray, step: np.ndarray, dither: np.ndarray, out: np.ndarray | None = None
+) -> np.ndarray:
     """The flux of integers.
 
     Arguments:
         codes: (..., y, x) int16.
         step: (...) the step they were made with.
         dither: (..., y, x) the dither they were made with.
+        out: (..., y, x) float32 to write to; left out, a new array.
 
     Returns:
         (..., y, x) float32, in the unit of the step.
     """
-    flux = codes.astype(np.float32)
-    flux -= dither
-    flux *= np.asarray(step, np.float32)[..., None, None]
-    return flux
+    if out is None:
+        out = np.empty(codes.shape, np.float32)
+    np.copyto(out, codes)
+    out -= dither
+    out *= np.asarray(step, np.float32)[..., None, None]
+    return out
 
 
 class LazyImage(BackendArray):
@@ -142,8 +179,7 @@ class LazyImage(BackendArray):
         for i, scene in enumerate(scenes):
             for j, exposure in enumerate(exposures):
                 pattern = dither(self.key, self.survey, int(scene), int(exposure), size)
-                pattern = pattern[outer[2]][:, outer[3]]
-                flux[i, j] = decode(codes[i, j], step[i, j], pattern)
+                decode(codes[i, j], step[i, j], pattern[outer[2]][:, outer[3]], flux[i, j])
         return flux.reshape([n.size for n in chosen if n.ndim])
 
 
