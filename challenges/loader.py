@@ -48,13 +48,13 @@ class Loader:
         home: of the datasets; left out, as `Split.of` has it.
         by: items are scenes (``"scene"``), or detections with stamps around them (``"detection"``).
         detections: the list of these detections, ``"lsst"`` or ``"joint"``.
-        targets: names of what the truth tells of each item. By scene: ``g1``, ``g2``, and ``sources/<column>``
+        targets: what is true of each item, by name. By scene: ``g1``, ``g2``, and ``sources/<column>``
             (``sources`` for all columns) of the sources in it. By detection: columns of the truth about
             detections (``z``, ``n_hidden``, ...), else those of its main source (``flux``, ``e1``, ...).
             Left out, those of `DEFAULT_TARGETS`, or none where the truth is sealed.
         spurious: whether detections without any source are kept where there are targets; their numbers are
             then NaN, and their integers -1. Without targets they are always kept.
-        stamp_arcsec: width of the stamps, to the nearest pixel; the detection lies within half a pixel of their
+        stamp_arcsec: width of the stamps, to the nearest pixel; the detection is within half a pixel of the
             middle. 6 arcsec hold the LSST PSF and most galaxies, and are our choice.
         psf: whether PSFs are given; they are large, and every batch holds those of its fields.
         batch_size: items of a batch.

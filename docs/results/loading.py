@@ -29,10 +29,10 @@ HEAD = """# Loading and writing, beside the codec alone
 Written by `loading.py`, from what `tests/benchmarks/test_loading.py` measures. Made-up noise in the shapes
 of the tiers. Processor time of one process without workers, medians of interleaved rounds.
 
-Loading: files in the page cache, to shuffled float32 batches of 32 whole scenes with masks and PSFs. Its codec
+Loading: files in the page cache, to shuffled float32 batches of 32 scenes with masks and PSFs. Its codec
 decompresses the same chunks from memory (raw Blosc, no checksum) and decodes each scene into one small array.
-Writing: `store.write_shard` to disk, with hashes and receipt; its codec writes the same arrays into memory with
-zarr {zarr}. MB are of float32 images and masks when loading, of int16 and masks when writing.
+Writing: `store.write_shard` to disk, with hashes and receipt; its codec writes the same arrays into memory
+with zarr {zarr}. MB are of float32 images and masks when loading, of int16 and masks when writing.
 
 | | tier | scenes/s | MB/s | codec alone, scenes/s | part of the codec's speed | asked for |
 |---|---|---|---|---|---|---|
