@@ -17,6 +17,7 @@ from ..simulators.hierarchy import open_root
 from ..simulators.layout import StoreError
 from ..simulators.quantisation import decode, dithers
 from ..simulators.shards import Request, ShardReader
+from ..simulators.storage import Where, place_at
 from ..simulators.surveys import SURVEYS, Survey
 from . import stamps
 from .batches import ITEM, Batch, SurveyBatch
@@ -31,9 +32,10 @@ _UNUSED = 3  # references to an array that only a list, a loop and the question 
 _LISTED = ("id", "list", "x", "y", "snr")
 
 
-def open_reader(where: Any) -> ShardReader:
-    """What reads the store at a place."""
-    return ShardReader(open_root(where), where)
+def open_reader(where: Where) -> ShardReader:
+    """What reads the store at a path or URL."""
+    place = place_at(where)
+    return ShardReader(open_root(place), place)
 
 
 @dataclass(frozen=True, eq=False)

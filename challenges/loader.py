@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..simulators.detections import LISTS
 from ..simulators.layout import StoreError, differences
+from ..simulators.storage import Where
 from ..simulators.surveys import SURVEYS
 from . import sealing
 from .batches import Batch, SurveyBatch
@@ -86,7 +87,7 @@ class Loader:
         split: str = "train",
         track: str | None = None,
         *,
-        home: Any = None,
+        home: Where | None = None,
         by: str = "scene",
         detections: str = "lsst",
         targets: Sequence[str] | None = None,

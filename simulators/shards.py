@@ -26,6 +26,7 @@ from zarr.core.sync import sync
 
 from .hierarchy import CHECKSUM, COMPRESSION
 from .layout import StoreError
+from .places import Place
 
 __all__ = ["Request", "ShardReader"]
 
@@ -96,11 +97,11 @@ class ShardReader:
 
     Attributes:
         root: group of the store.
-        where: path or URL, for messages.
+        place: where it lies.
     """
 
-    def __init__(self, root: zarr.Group, where: object) -> None:
-        self.root, self.where = root, str(where)
+    def __init__(self, root: zarr.Group, place: Place) -> None:
+        self.root, self.place = root, place
         self._members: dict[str, _Member] = {}
         self._kept: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
         self._kept_bytes = 0
@@ -239,16 +240,13 @@ class ShardReader:
         """The bytes of files, or of parts of them, each of an array that is named with it."""
         store: Any = self.root.store
         prototype = default_buffer_prototype()
-        if hasattr(
-            store, "get_sync"
-        ):  # of a local disk, where waiting for each costs less than a thread does
-            found = [store.get_sync(file, prototype=prototype, byte_range=part) for _, file, part in asked]
-        else:
-
-            async def get() -> list[Any]:
-                return await asyncio.gather(*(store.get(file, prototype, part) for _, file, part in asked))
-
-            found = sync(get())
+        with self.place.telling(f"reading {asked[0][0]}" if asked else "reading"):
+            if hasattr(store, "get_sync"):  # of a disk, where waiting for each costs less than a thread does
+                found = [
+                    store.get_sync(name, prototype=prototype, byte_range=part) for _, name, part in asked
+                ]
+            else:
+                found = sync(_together(store, [(name, prototype, part) for _, name, part in asked]))
         for (name, file, _), buffer in zip(asked, found, strict=True):
             if buffer is None:
                 raise self._damaged(name, FileNotFoundError(f"{file} is gone"))
@@ -256,9 +254,13 @@ class ShardReader:
 
     def _damaged(self, name: str, error: Exception) -> StoreError:
         return StoreError(
-            f"{self.where} is damaged: a chunk of {name} can't be read ({type(error).__name__}: {error}). "
+            f"{self.place} is damaged: a chunk of {name} can't be read ({type(error).__name__}: {error}). "
             "Run `skysynergy verify` to find all that is damaged"
         )
+
+
+async def _together(store: Any, asked: Sequence[tuple[Any, ...]]) -> list[Any]:
+    return await asyncio.gather(*(store.get(*one) for one in asked))
 
 
 def _is_ours(array: zarr.Array) -> bool:
