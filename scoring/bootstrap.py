@@ -32,6 +32,7 @@ from .statistics import Sums
 __all__ = [
     "MIN_BOOTSTRAP",
     "Estimate",
+    "Gradient",
     "Interval",
     "Statistic",
     "Statistics",
@@ -39,13 +40,16 @@ __all__ = [
     "estimate",
     "estimates",
     "evaluate",
+    "from_resamples",
     "interval",
     "resample_counts",
+    "resamples",
 ]
 
 Totals = Mapping[str, np.ndarray]
 Statistic = Callable[[Totals], np.ndarray | float]
 Statistics = Callable[[Totals], Mapping[str, np.ndarray | float]]
+Gradient = Callable[[Totals], Mapping[str, np.ndarray]]
 
 MIN_BOOTSTRAP = 20
 """Clusters from which on the quantiles are bootstrapped. Below, a resample often holds so few
@@ -143,8 +147,12 @@ def _first_counts(n_clusters: int, n_resamples: int, seed: int) -> np.ndarray:
     return counts
 
 
-def _chunks(n_clusters: int, n_resamples: int, seed: int | np.random.Generator) -> Iterator[np.ndarray]:
-    """Counts of all resamples, a memory's worth at a time."""
+def resamples(n_clusters: int, n_resamples: int, seed: int | np.random.Generator) -> Iterator[np.ndarray]:
+    """(resample, cluster) counts of all resamples, a memory's worth at a time; see `resample_counts`.
+
+    The same seed and number of clusters give the same counts, so that statistics which are resampled
+    one after the other are resampled alike.
+    """
     rows = max(1, CHUNK // n_clusters)
     if isinstance(seed, int) and n_resamples <= rows:
         yield _first_counts(n_clusters, n_resamples, seed)
@@ -161,17 +169,24 @@ def estimates(
     seed: int | np.random.Generator = 0,
     n_resamples: int = 2000,
     undefined: str = "the statistic is undefined for these clusters",
+    gradient: Gradient | None = None,
+    centres: Mapping[str, float] | None = None,
 ) -> dict[str, Estimate]:
     """Estimate several statistics from the same resamples of clusters.
 
     Arguments:
         sums: sums by cluster; the clusters are what is resampled. Give only the columns that the
-            function uses (`Sums.select`): each costs two more evaluations.
+            function uses (`Sums.select`): each costs two more evaluations, unless there is a gradient.
         function: maps totals, {name of column: (...) array}, to {name: (...) array}, for any
             leading shape. It must be smooth in the totals, and give NaN where it is undefined.
         seed: of the resamples; the same seed and number of clusters resample alike.
         n_resamples: 1,000 or more for a 95 % interval.
         undefined: reason given for a statistic that is NaN or infinite.
+        gradient: maps totals as `function` does to {statistic: (..., column)}, its derivatives by the
+            columns in the order of `sums.names`; without it they are numerical.
+        centres: {statistic: what the resampled statistic estimates}, where that is not its value. A
+            debiased statistic has its bias taken away again in each resample, so the resamples lie
+            about the plug-in value of these clusters.
 
     Returns:
         {name: Estimate}. With one cluster there are values without intervals, and a reason;
@@ -180,34 +195,70 @@ def estimates(
     if n_resamples < 1:
         raise ValueError(f"the bootstrap needs resamples, not {n_resamples}")
     n = sums.n_clusters
-    total = sums.values.sum(axis=0)
-    values = evaluate(function, sums.names, total)
+    values = evaluate(function, sums.names, sums.values.sum(axis=0))
+    usable = n > 1 and any(np.isfinite(value) for value in values.values())
+    deleted = _without_each(sums, function) if usable else {}
+    resampled, errors = {}, {}
+    if usable and n >= MIN_BOOTSTRAP:
+        resampled, errors = _resampled(sums, function, gradient, seed, n_resamples)
+    return {
+        name: from_resamples(
+            float(value),
+            deleted.get(name),
+            resampled.get(name),
+            errors.get(name),
+            cluster=sums.cluster,
+            centre=(centres or {}).get(name),
+            undefined=undefined,
+        )
+        for name, value in values.items()
+    }
+
+
+def from_resamples(
+    value: float,
+    deleted: np.ndarray | None,
+    resampled: np.ndarray | None,
+    errors: np.ndarray | None,
+    *,
+    cluster: np.ndarray,
+    centre: float | None = None,
+    undefined: str = "the statistic is undefined for these clusters",
+) -> Estimate:
+    """An estimate from a statistic that was resampled by whoever knows a faster way than `estimates`.
+
+    Arguments:
+        value: the statistic of all clusters.
+        deleted: (cluster,) the statistic without each of the clusters; may be None with one cluster.
+        resampled, errors: (resample,) the statistic of each resample and its standard error by the
+            infinitesimal jackknife, with n in place of n - 1; None below `MIN_BOOTSTRAP` clusters.
+        cluster: (cluster,) their ids, for the reason.
+        centre, undefined: see `estimates`.
+    """
+    n = cluster.size
     if n == 0:
-        return {name: Estimate.undefined(0, "there are no clusters") for name in values}
-    defined = [name for name, value in values.items() if np.isfinite(value)]
-    result = {name: Estimate.undefined(n, undefined) for name in values}
-    if n == 1:
+        return Estimate.undefined(0, "there are no clusters")
+    if not np.isfinite(value):
+        return Estimate.undefined(n, undefined)
+    if n == 1 or deleted is None:
         reason = "one cluster has no scatter to give an interval: two or more are needed"
-        result |= {name: Estimate(float(values[name]), None, 1, None, reason) for name in defined}
-    elif defined:
-        deleted = _without_each(sums, function)
-        pivots = _pivots(sums, function, values, seed, n_resamples) if n >= MIN_BOOTSTRAP else {}
-        for name in defined:
-            value = float(values[name])
-            lost = np.flatnonzero(~np.isfinite(deleted[name]))
-            if lost.size:
-                reason = (
-                    f"the statistic is undefined without cluster {sums.cluster[lost[0]]}: "
-                    f"{n} clusters are too few for an interval"
-                )
-                result[name] = Estimate(value, None, n, None, reason)
-                continue
-            error = _jackknife_error(deleted[name])
-            if name in pivots:
-                result[name] = Estimate(value, error, n, "bootstrap-t", pivots=pivots[name])
-            else:
-                result[name] = Estimate(value, error, n, "jackknife-t")
-    return {name: result[name] for name in values}
+        return Estimate(value, None, n, None, reason)
+    lost = np.flatnonzero(~np.isfinite(deleted))
+    if lost.size:
+        reason = (
+            f"the statistic is undefined without cluster {cluster[lost[0]]}: "
+            f"{n} clusters are too few for an interval"
+        )
+        return Estimate(value, None, n, None, reason)
+    error = _jackknife_error(deleted)
+    if resampled is not None and errors is not None:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # The infinitesimal jackknife divides by n where an unbiased variance divides by n - 1.
+            pivots = (resampled - (value if centre is None else centre)) / errors * np.sqrt((n - 1) / n)
+        pivots = np.sort(pivots[np.isfinite(pivots)])
+        if pivots.size >= (1 - MAX_UNDEFINED) * resampled.size:
+            return Estimate(value, error, n, "bootstrap-t", pivots=pivots)
+    return Estimate(value, error, n, "jackknife-t")
 
 
 def estimate(
@@ -286,39 +337,35 @@ def _jackknife_error(deleted: np.ndarray) -> float:
     return 0.0 if error <= ROUND_OFF * np.sqrt(n) * np.abs(deleted).max() else error
 
 
-def _pivots(
+def _resampled(
     sums: Sums,
     function: Statistics,
-    values: Mapping[str, np.ndarray],
+    gradient: Gradient | None,
     seed: int | np.random.Generator,
     n_resamples: int,
-) -> dict[str, np.ndarray]:
-    """Sorted (resampled - value) / standard error of each statistic defined in enough resamples."""
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Two {statistic: (resample,)}: the statistics of all resamples and their standard errors."""
     n = sums.n_clusters
     scatter, size = sums.values.std(axis=0), np.abs(sums.values).max(axis=0)
     step = np.maximum(STEP * np.sqrt(n) * scatter, LEAST_STEP * n * size)
     step[scatter <= ROUND_OFF * size] = 0.0
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in values}
-    for counts in _chunks(n, n_resamples, seed):
-        resampled, errors = _resample(sums, function, counts, step)
-        for name, value in values.items():
-            with np.errstate(divide="ignore", invalid="ignore"):
-                parts[name].append((resampled[name] - value) / errors[name])
-    # The infinitesimal jackknife divides by n where an unbiased variance divides by n - 1.
-    unbiased = np.sqrt((n - 1) / n)
-    pivots = {name: np.concatenate(part) * unbiased for name, part in parts.items()}
-    pivots = {name: np.sort(t[np.isfinite(t)]) for name, t in pivots.items()}
-    return {name: t for name, t in pivots.items() if t.size >= (1 - MAX_UNDEFINED) * n_resamples}
+    parts = [_resample(sums, function, gradient, c, step) for c in resamples(n, n_resamples, seed)]
+    values, errors = (
+        {name: np.concatenate([part[kind][name] for part in parts]) for name in parts[0][kind]}
+        for kind in (0, 1)
+    )
+    return values, errors
 
 
 def _resample(
-    sums: Sums, function: Statistics, counts: np.ndarray, step: np.ndarray
+    sums: Sums, function: Statistics, gradient: Gradient | None, counts: np.ndarray, step: np.ndarray
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The statistics of resamples and their standard errors by the infinitesimal jackknife.
 
     Arguments:
+        gradient: of the statistics, None for numerical derivatives.
         counts: (resample, cluster) how often each cluster is in each resample.
-        step: (name,) steps of the derivatives; a column with step 0 has no scatter.
+        step: (name,) steps of numerical derivatives; a column with step 0 has no scatter.
 
     Returns:
         Two {statistic: (resample,)}: the values, and the standard errors.
@@ -326,7 +373,26 @@ def _resample(
     n = sums.n_clusters
     totals = counts @ sums.values
     values = evaluate(function, sums.names, totals)
-    gradient = {name: np.zeros_like(totals) for name in values}
+    if gradient is None:
+        slopes = _numerical_gradient(sums, function, totals, step, tuple(values))
+    else:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            slopes = gradient({name: totals[..., index] for index, name in enumerate(sums.names)})
+    errors = {}
+    for name, slope in slopes.items():
+        influence = slope @ sums.values.T
+        mean = (counts * influence).sum(axis=1, keepdims=True) / n
+        scale = np.abs(slope) @ np.abs(sums.values).max(axis=0)
+        error = np.sqrt((counts * (influence - mean) ** 2).sum(axis=1))
+        errors[name] = np.where(error <= ROUND_OFF * np.sqrt(n) * scale, 0.0, error)
+    return values, errors
+
+
+def _numerical_gradient(
+    sums: Sums, function: Statistics, totals: np.ndarray, step: np.ndarray, statistics: tuple[str, ...]
+) -> dict[str, np.ndarray]:
+    """{statistic: (resample, name)} by central differences."""
+    slopes = {name: np.zeros_like(totals) for name in statistics}
     for index in np.flatnonzero(step > 0):
         shifted = totals.copy()
         shifted[:, index] = totals[:, index] + step[index]
@@ -335,13 +401,6 @@ def _resample(
         shifted[:, index] = totals[:, index] - step[index]
         below = evaluate(function, sums.names, shifted)
         width -= shifted[:, index]
-        for name in values:
-            gradient[name][:, index] = (above[name] - below[name]) / width
-    errors = {}
-    for name, slope in gradient.items():
-        influence = slope @ sums.values.T
-        mean = (counts * influence).sum(axis=1, keepdims=True) / n
-        scale = np.abs(slope) @ np.abs(sums.values).max(axis=0)
-        error = np.sqrt((counts * (influence - mean) ** 2).sum(axis=1))
-        errors[name] = np.where(error <= ROUND_OFF * np.sqrt(n) * scale, 0.0, error)
-    return values, errors
+        for name in statistics:
+            slopes[name][:, index] = (above[name] - below[name]) / width
+    return slopes
