@@ -148,6 +148,7 @@ def survival(folder: Path) -> tuple[list[list[tuple[float, int]]], list[float], 
         for at, act in ((6, dask.kill_worker), (12, dask.kill_scheduler)):
             while done() < at:
                 time.sleep(0.02)
+            time.sleep(0.5)  # with a shard in hand
             act()
             kills.append(time.perf_counter() - began)
         dask.start_scheduler()

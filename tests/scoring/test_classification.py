@@ -13,13 +13,11 @@ from sklearn.metrics import (
     recall_score,
     roc_auc_score,
 )
-from skysynergy.scoring.classification import (
+from skysynergy.scoring.classification import classification_estimates, classification_scorecard, early_curves
+from skysynergy.scoring.classification_sums import (
     ClassificationSums,
-    classification_estimates,
     classification_groups,
-    classification_scorecard,
     classification_sums,
-    early_curves,
 )
 from skysynergy.scoring.probabilities import clusters_of, entropy, mutual_information
 from skysynergy.scoring.scorecard import Scorecard
