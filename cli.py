@@ -178,7 +178,7 @@ def get(challenge: str, tier: str, split: tuple[str, ...], workers: int | None) 
     help="Secret of a sealed split; made where there is none.",
 )
 @click.option("--out", help="Home of the data: a folder, or a URL such as s3://bucket/prefix.")
-@click.option("--truth-out", help="Home of the truth, where it lies apart.")
+@click.option("--truth-out", help="Home of sealed truth; $SKYSYNERGY_TRUTH by default, else beside the data.")
 @click.option("--cluster", metavar="ADDRESS", help="Dask scheduler whose workers do it: tcp://host:8786.")
 @workers_option
 @explained
@@ -210,6 +210,7 @@ def simulate(
     choose("dataset", dataset, [datasets.NAME])
     homes = [None if home is None else where_from(home) for home in (out, truth_out)]
     where = datasets.Split.of(tier, split, *homes)
+    datasets.check_homes(where)
     secret = None
     if secret_file is not None:
         if split in sealing.OPEN_SPLITS:
@@ -217,7 +218,7 @@ def simulate(
         if not secret_file.exists():
             if not (datasets.is_absent(where.data) and datasets.is_absent(where.truth)):
                 raise Problem(
-                    f"there is no {secret_file}, and {where.data} is there: that split is already there: "
+                    f"there is no {secret_file}, but {where.data} or its truth is already there: "
                     "give its own secret file"
                 )
             sealing.write_secret_file(secret_file, sealing.new_secret())

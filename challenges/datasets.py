@@ -34,6 +34,7 @@ __all__ = [
     "VERSION",
     "DatasetError",
     "Split",
+    "check_homes",
     "data_home",
     "field_from_arrays",
     "fields",
@@ -41,6 +42,7 @@ __all__ = [
     "is_absent",
     "open_split",
     "open_truth",
+    "sealed_home",
     "verify",
 ]
 
@@ -59,7 +61,7 @@ class Split:
     Attributes:
         tier, split: their names.
         home: path or URL of all datasets.
-        truth_home: of their truth, where that lies apart; None for beside the data.
+        truth_home: of sealed truth, where that lies apart; None for beside the data.
     """
 
     tier: str
@@ -71,7 +73,12 @@ class Split:
     def of(cls, tier: str, split: str, home: Where | None = None, truth_home: Where | None = None) -> Split:
         """The split of these names; near matches are suggested where there is none."""
         names = choose("tier", tier, TIERS), choose("split", split, SPLITS)
-        return cls(*names, data_home() if home is None else home, truth_home)
+        return cls(*names, data_home() if home is None else home, truth_home or sealed_home())
+
+    def __post_init__(self) -> None:
+        for name in ("home", "truth_home"):
+            if isinstance(text := getattr(self, name), str):
+                object.__setattr__(self, name, where_from(text))
 
     @property
     def data(self) -> Where:
@@ -79,8 +86,13 @@ class Split:
 
     @property
     def truth(self) -> Where:
-        home = self.home if self.truth_home is None else self.truth_home
+        home = self.home if self.truth_home is None or self.is_open else self.truth_home
         return join(home, *self._folders, f"{self.split}.truth.zarr")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its secret is published, and its truth with it."""
+        return self.split in sealing.OPEN_SPLITS
 
     @property
     def _folders(self) -> tuple[str, ...]:
@@ -96,6 +108,23 @@ def data_home() -> Where:
     """``$SKYSYNERGY_DATA``, a path or URL, else the platform's folder for data."""
     home = os.environ.get("SKYSYNERGY_DATA")
     return where_from(home) if home else platformdirs.user_data_path("skysynergy")
+
+
+def sealed_home() -> Where | None:
+    """``$SKYSYNERGY_TRUTH``, a path or URL that only an organiser can read; None for beside the data."""
+    home = os.environ.get("SKYSYNERGY_TRUTH")
+    return where_from(home) if home else None
+
+
+def check_homes(split: Split) -> None:
+    """Raise a `DatasetError` if sealed truth would lie where the data are read by others."""
+    if split.is_open or isinstance(split.truth, Path):
+        return
+    if f"{split.truth}/".startswith(f"{split.home}/"):
+        raise DatasetError(
+            f"the truth of {split.split} is sealed, but whoever reads {split.home} would read it. Give it a "
+            "home of its own: --truth-out with a folder, or the URL of a bucket that only you may read"
+        )
 
 
 def generate(
@@ -121,9 +150,10 @@ def generate(
         StoreError: if the disk is full, a worker dies, another process makes the same split, another
             dataset lies there, or the object store or the scheduler can't be reached.
     """
+    check_homes(split)
     tier = TIERS[split.tier]
     seal: dict[str, object] = {"commitment": ""}
-    if split.split in sealing.OPEN_SPLITS:
+    if split.is_open:
         if secret is not None:
             raise DatasetError(f"{split.split} has a published secret: leave out the secret file")
         secret = sealing.open_secret(NAME, VERSION, split.tier, split.split)
@@ -132,11 +162,6 @@ def generate(
             f"{split.split} is sealed: to make one of your own, keep its secret in a file: `skysynergy "
             f"simulate sky --tier {split.tier} --split {split.split} --secret-file FILE` (the file is made "
             "where there is none); train and validation need no secret"
-        )
-    elif not isinstance(split.truth, Path) and split.truth_home is None:
-        raise DatasetError(
-            f"the truth of {split.split} is sealed, but whoever reads {split.home} would read it. Give it a "
-            "home of its own: --truth-out with a folder, or the URL of a bucket that only you may read"
         )
     else:
         seal = {"commitment": seal_of(split, secret)}
@@ -159,7 +184,7 @@ def generate(
             strict=True,
         ):
             store.create(path, layout)
-        if split.split not in sealing.OPEN_SPLITS and isinstance(split.truth, Path):
+        if not split.is_open and isinstance(split.truth, Path):
             split.truth.chmod(0o700)
         simulate = functools.partial(
             simulate_shard,
@@ -169,9 +194,9 @@ def generate(
             fields_per_shard=tier.scenes_per_shard // tier.sky.scenes_per_field,
             dither_key=split.dither_key,
         )
-        stream.write_stream(paths, simulate, workers=workers, cluster=cluster, progress=progress)
+        run = stream.write_stream(paths, simulate, workers=workers, cluster=cluster, progress=progress)
         for path in paths:
-            store.finish(path)
+            store.finish(path, run)
             # A store that was finished long ago may have been damaged since.
             store.open_store(path)
 
@@ -218,31 +243,41 @@ def open_truth(split: Split) -> xarray.DataTree:
     Raises:
         DatasetError: if it is not here: sealed, or never made.
     """
-    if split.split not in sealing.OPEN_SPLITS and is_absent(split.truth):
+    if not _may_read_truth(split):
         raise DatasetError(f"the truth of {split.split} is sealed until the challenge closes")
     return _open(split, split.truth)
+
+
+def _may_read_truth(split: Split) -> bool:
+    """Whether a split is open, or its sealed truth is here for this user."""
+    if split.is_open:
+        return True
+    try:
+        return not is_absent(split.truth)
+    except PermissionError:
+        return False
 
 
 def verify(split: Split) -> list[Where]:
     """Read every array of a split and compare it with its receipts; the stores that are whole.
 
+    Sealed truth is left out where it isn't here.
+
     Raises:
         DatasetError: if it was never made here.
         StoreError: naming the array and the shard that are damaged.
     """
-    checked = []
-    for path in (split.data, split.truth):
-        if path == split.data or not is_absent(path):
-            _open(split, path)
-            integrity.verify(path)
-            checked.append(path)
+    checked = [split.data, split.truth] if _may_read_truth(split) else [split.data]
+    for path in checked:
+        _open(split, path)
+        integrity.verify(path)
     return checked
 
 
 def _open(split: Split, path: Where) -> xarray.DataTree:
     if is_absent(path):
         what = f"--tier {split.tier} --split {split.split}"
-        if split.split not in sealing.OPEN_SPLITS:
+        if not split.is_open:
             raise DatasetError(
                 f"{path} is not there: {split.split} is sealed and comes from its organiser; to organise "
                 f"one of your own: `skysynergy simulate sky {what} --secret-file FILE`"

@@ -55,7 +55,7 @@ class Folder(Place):
     def read(self, name: str) -> bytes:
         return (self.path / name).read_bytes()
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes | memoryview) -> None:
         file = self.path / name
         draft = file.with_name(f"{file.name}.{secrets.token_hex(4)}.partial")
         draft.parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -20,8 +22,9 @@ __all__ = [
     "COMPRESSION",
     "FOLDED",
     "SCHEMA",
+    "Encoder",
     "check_members",
-    "encode_shard",
+    "encoder_of",
     "layout_of",
     "member_array",
     "new_array",
@@ -213,19 +216,31 @@ def new_array(
     return _writable(array)
 
 
-def encode_shard(layout: Layout, array: Array, shard: int, values: np.ndarray) -> bytes:
-    """The file that holds one shard of an array, as zarr writes it.
+class Encoder:
+    """Makes the files that hold the shards of a layout's arrays, as zarr writes them, in memory.
 
-    Arguments:
-        layout, array: the array, and the layout that it is of.
-        shard: its number.
-        values: its scenes or fields.
+    Attributes:
+        layout: of the store.
     """
-    files: dict[str, Any] = {}
-    root = zarr.create_group(MemoryStore(files), zarr_format=3)
-    entries = layout.entries(array.dims[0], shard)
-    preallocate(root, array, layout.sizes[array.dims[0]][1])[entries.start : entries.stop] = values
-    return files[f"{array.path}/{shard_file(array, shard)}"].to_bytes()
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self._files: dict[str, Any] = {}
+        root = zarr.create_group(MemoryStore(self._files), zarr_format=3)
+        self._arrays = {a.path: preallocate(root, a, layout.sizes[a.dims[0]][1]) for a in layout.arrays}
+
+    def encode(self, array: Array, shard: int, values: np.ndarray) -> memoryview:
+        """The file of one shard of an array, from its scenes or fields."""
+        entries = self.layout.entries(array.dims[0], shard)
+        self._arrays[array.path][entries.start : entries.stop] = values
+        file = self._files.pop(f"{array.path}/{shard_file(array, shard)}")
+        return memoryview(file.as_numpy_array()).cast("B")
+
+
+@functools.lru_cache(maxsize=2)
+def encoder_of(described: str) -> Encoder:
+    """The encoder of a layout, from its description in JSON; making one takes longer than a small shard."""
+    return Encoder(restore(json.loads(described)))
 
 
 def _writable(array: zarr.Array) -> zarr.Array:

@@ -36,6 +36,13 @@ _RETRY: Any = {
         "base": 2,
     },
 }
+# Where credentials and address come from; only S3 is tested here.
+_VARIABLES = {
+    "s3": "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL",
+    "gs": "GOOGLE_SERVICE_ACCOUNT",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
+
 _CONNECT = timedelta(seconds=10)
 _REQUEST = timedelta(minutes=5)
 
@@ -96,7 +103,7 @@ class Bucket(Place):
             for first in range(0, len(names), _AT_ONCE):
                 yield from pool.map(self.read, names[first : first + _AT_ONCE])
 
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes | memoryview) -> None:
         obstore.put(self._objects, name, content)
 
     def remove(self, name: str) -> None:
@@ -131,21 +138,22 @@ class Bucket(Place):
         if not isinstance(error, (exceptions.BaseError, FileNotFoundError)):
             return None
         said = str(error).split("\n\nDebug source")[0].strip()
-        kept = "; then run again: finished shards are kept"
+        kept = "; then run again: finished shards are kept" if needed else ""
+        names = _VARIABLES[self.url.partition(":")[0]]
         if "NoSuchBucket" in said:
             return StoreError(f"{self}: there is no such bucket: make it, or mend the URL{kept}")
         if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)) or any(
             word in said for word in ("SignatureDoesNotMatch", "InvalidAccessKeyId", "AccessDenied")
         ):
             return StoreError(
-                f"{self} refused these credentials while {doing} ({_first(said)}): set AWS_ACCESS_KEY_ID and "
-                f"AWS_SECRET_ACCESS_KEY, or those of your provider, to ones that may write there{kept}"
+                f"{self} refused these credentials while {doing} ({_first(said)}): set {names} to what may "
+                f"do that{kept}"
             )
         if isinstance(error, FileNotFoundError):
             return None
         return StoreError(
             f"{self} can't be reached while {doing} ({_first(said)}): see that the network is there and that "
-            f"AWS_ENDPOINT_URL and AWS_REGION, or those of your provider, are right{kept}"
+            f"{names} are right{kept}"
         )
 
 

@@ -61,7 +61,7 @@ class Place(ABC):
         return map(self.read, names)
 
     @abstractmethod
-    def write(self, name: str, content: bytes) -> None:
+    def write(self, name: str, content: bytes | memoryview) -> None:
         """Put a whole file in its place, and wait until it is there for good.
 
         Killed at any moment, the old one or the new is there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from .disk import Folder
@@ -21,15 +22,16 @@ def where_from(text: str) -> Where:
         StoreError: for a URL of a kind that is not known.
     """
     scheme, mark, rest = text.partition("://")
-    if not mark:
-        return Path(text).expanduser()
-    if scheme == "file":
+    if mark and scheme == "file" and rest.startswith("/"):
         return Path(rest)
+    if text and not mark and not re.match(r"[A-Za-z][A-Za-z0-9]+:/", text):
+        # Whole, because other processes may have another working directory.
+        return Path(text).expanduser().absolute()
     from .object_storage import SCHEMES  # here, because most stores lie in folders
 
-    if scheme not in SCHEMES or not rest:
+    if scheme not in SCHEMES or not rest.strip("/"):
         raise StoreError(
-            f"{text} is no place for a store: name a folder, or a URL such as s3://bucket/prefix "
+            f"{text!r} is no place for a store: name a folder, or a URL such as s3://bucket/prefix "
             f"({', '.join(SCHEMES)})"
         )
     return text.rstrip("/")

@@ -29,7 +29,7 @@ from ..version import __version__
 from .hierarchy import (
     SCHEMA,
     check_members,
-    encode_shard,
+    encoder_of,
     layout_of,
     open_root,
     preallocate,
@@ -53,6 +53,7 @@ __all__ = [
     "check_software",
     "create",
     "finish",
+    "is_written",
     "open_store",
     "pending",
     "write_shard",
@@ -128,13 +129,13 @@ def begin_run(*wheres: Where) -> tuple[str, list[int]]:
     Receipts that vouch for files which are gone are removed, so that from here on a receipt means a shard.
 
     Returns:
-        The name of the run, for `write_shard`, and the shards that are left to write, as `pending`.
+        The name of the run, for `write_shard` and `finish`, and the shards left to write, as `pending`.
 
     Raises:
         StoreError: as `pending`; or if the disk is full, or the place can't be reached.
     """
     left, run = pending(*wheres), secrets.token_hex(8)
-    for where in wheres if left else ():
+    for where in wheres:
         place = place_at(where)
         if "content_sha256" in open_root(place).attrs:
             continue
@@ -229,7 +230,7 @@ def write_shard(
             full, or the place can't be reached.
     """
     place, tables = place_at(where), tables or {}
-    root, (layout, _) = open_root(place), layout_of(place)
+    root, (layout, described) = open_root(place), layout_of(place)
     if "content_sha256" in root.attrs:
         raise StoreError(f"{place} is finished: shard {index} can't be written any more")
     if problems := list(_shard_problems(layout, index, arrays, tables)):
@@ -242,8 +243,9 @@ def write_shard(
         _check_run(place, run)
         # Whatever an older receipt vouched for is about to change.
         place.remove(receipt)
+        encoder = encoder_of(json.dumps(described))
         for array in layout.arrays:
-            content = encode_shard(layout, array, index, arrays[array.path])
+            content = encoder.encode(array, index, arrays[array.path])
             place.write(f"{array.path}/{shard_file(array, index)}", content)
             sizes[array.path] = len(content)
         part = io.BytesIO()
@@ -299,13 +301,18 @@ def _shard_problems(
             yield f"{name} is {values.dtype} {values.shape}, not {dtype} {shape}"
 
 
-def finish(where: Where) -> None:
+def finish(where: Where, run: str | None = None) -> None:
     """Put the tables together, fold the receipts into ``/receipts``, and set ``complete`` last.
 
     May be killed at any moment and called again; on a finished store it does nothing.
 
+    Arguments:
+        where: path or URL of the store.
+        run: name of the run that finishes it, as `begin_run` gave it.
+
     Raises:
-        StoreError: while shards are pending, if a part is damaged, or if the disk is full.
+        StoreError: while shards are pending, if a part is damaged, another run has taken over, or if the
+            disk is full.
     """
     place = place_at(where)
     root, (layout, described) = open_root(place, writable=True), layout_of(place)
@@ -319,7 +326,9 @@ def finish(where: Where) -> None:
         receipts = [receipt for _, receipt in sorted(work_receipts(place).items())]
         with place.telling("finishing", sum(receipt["bytes"]["part"] for receipt in receipts)):
             for table in layout.tables:
+                _check_run(place, run)
                 join_parts(place, root, table, receipts)
+            _check_run(place, run)
             fold_receipts(place, root, described, receipts)
             place.keep([RECEIPTS, *(table.path for table in layout.tables)])
             # From here on nothing is read from the working folder any more.

@@ -38,8 +38,8 @@ def write_stream(
     workers: int = 1,
     cluster: str | None = None,
     progress: bool | None = None,
-) -> None:
-    """Write all pending shards of stores that are written together.
+) -> str:
+    """Write all pending shards of stores that are written together; the name of the run, for `finish`.
 
     When it is interrupted or fails, the shards written so far are kept: call it again. Workers
     are spawned, die with this process, and write their own shards. Those of a cluster live on, but what
@@ -66,6 +66,7 @@ def write_stream(
         task = functools.partial(_write_pending, wheres, simulate, run)
         for _ in _done(task, left, workers, cluster, str(place)):
             bar.update()
+    return run
 
 
 def _done(

@@ -26,17 +26,28 @@ def test_a_dataset_in_a_bucket_is_used_as_one_in_a_folder(little_sky, bucket, cl
     assert "is not there: make it with" in cli.fails("verify", "sky", "--tier", "small")
 
 
-def test_sealed_truth_does_not_lie_beside_public_data(empty_sky, bucket, cli, tmp_path):
+def test_sealed_truth_does_not_lie_beside_public_data(empty_sky, bucket, cli, tmp_path, monkeypatch):
     file = tmp_path / "test.secret"
     sealing.write_secret_file(file, sealing.new_secret())
     command = ("simulate", "sky", "--split", "test", "--secret-file", file, "--out", bucket, *ONE)
     said = cli.fails(*command)
     assert f"whoever reads {bucket} would read it" in said and "--truth-out" in said
+    for beside in (bucket, f"{bucket}/", f"{bucket}/within"):
+        assert "would read it" in cli.fails(*command, "--truth-out", beside)
     done = cli.works(*command, "--truth-out", tmp_path / "mine")
     truth = tmp_path / "mine/sky" / datasets.VERSION / "tiny/test.truth.zarr"
     assert done.splitlines()[:2] == [f"{bucket}/sky/{datasets.VERSION}/tiny/test.zarr", str(truth)]
     assert truth.stat().st_mode & 0o777 == 0o700
     assert datasets.is_absent(f"{bucket}/sky/{datasets.VERSION}/tiny/test.truth.zarr")
+    # Whoever keeps the truth verifies and scores; others have the data only.
+    monkeypatch.setenv("SKYSYNERGY_DATA", bucket)
+    assert cli.works("verify", "sky", "--split", "test").count(": whole") == 1
+    out = tmp_path / "null.parquet"
+    cli.works("baseline", "shear", "null", "--split", "test", "--out", out)
+    assert "is sealed until" in cli.fails("score", "shear", out, "--split", "test")
+    monkeypatch.setenv("SKYSYNERGY_TRUTH", str(tmp_path / "mine"))
+    assert cli.works("verify", "sky", "--split", "test").count(": whole") == 2
+    assert "m1" in cli.works("score", "shear", out, "--split", "test")
 
 
 @pytest.mark.parametrize(
@@ -44,7 +55,7 @@ def test_sealed_truth_does_not_lie_beside_public_data(empty_sky, bucket, cli, tm
     [
         (("--cluster", "tcp://127.0.0.1:9"), "no Dask scheduler at tcp://127.0.0.1:9"),
         (("--cluster", "tcp://127.0.0.1:9", *ONE), "has workers of its own: leave out --workers"),
-        (("--out", "ftp://host/x"), "ftp://host/x is no place for a store"),
+        (("--out", "ftp://host/x"), "'ftp://host/x' is no place for a store"),
         (("--out", "s3://no-such-bucket/x"), "there is no such bucket: make it, or mend the URL"),
     ],
 )

@@ -89,6 +89,7 @@ seed.
 | what | value | where from |
 |---|---|---|
 {assumed}
+
 *Lost*: core-hours of tries that came to nothing. *Idle*: of workers without a task. *Efficiency*: useful
 core-hours over all that workers were there for.
 

@@ -1,6 +1,7 @@
 """A Dask cluster writes what one process writes, whatever dies on the way."""
 
 import logging
+import socket
 import threading
 import time
 from functools import partial
@@ -80,9 +81,9 @@ def test_workers_write_to_an_object_store(cluster, bucket, tmp_path, sky, done):
 
 
 def test_a_shard_that_kills_its_workers_is_given_up(cluster, tmp_path, sky, begun, monkeypatch):
-    monkeypatch.setattr(on_dask, "_TRIES", 1)
+    monkeypatch.setattr(on_dask, "_TRIES", 2)
     monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "0")
-    told = "given up 1 times, each after workers died with it, perhaps for lack of memory"
+    told = "given up 2 times, each after workers died with it, perhaps for lack of memory"
     with cluster(tmp_path, workers=1) as dask, pytest.raises(StoreError, match=told):
         write_stream(begun, sky.die, cluster=dask.address)
     assert len(pending(*begun)) == 6
@@ -94,6 +95,38 @@ def test_an_unreachable_scheduler_is_told(begun, sky, monkeypatch):
         write_stream(begun, sky.simulate, cluster="tcp://127.0.0.1:9")
     with pytest.raises(StoreError, match=r"no Dask scheduler at nonsense://x .*mend the address"):
         write_stream(begun, sky.simulate, cluster="nonsense://x")
+
+
+@pytest.mark.parametrize("address", ["tls://127.0.0.1:9", "ucx://a:1", "garbage", "tcp://no.such.host:1"])
+def test_an_address_that_is_none_is_told(begun, sky, monkeypatch, address):
+    monkeypatch.setattr(on_dask, "_REACH_SECONDS", 0.5)
+    with pytest.raises(StoreError, match=f"no Dask scheduler at {address} .*mend the address"):
+        write_stream(begun, sky.simulate, cluster=address)
+
+
+def test_something_that_only_listens_is_no_scheduler(begun, sky, monkeypatch):
+    monkeypatch.setattr(on_dask, "_REACH_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(StoreError, match=f"no Dask scheduler at {address} "):
+            write_stream(begun, sky.simulate, cluster=address)
+
+
+def test_workers_that_are_gone_for_good_are_told(cluster, tmp_path, sky, begun, monkeypatch):
+    monkeypatch.setattr(on_dask.on_cluster, "__kwdefaults__", {"patience": 1.0})
+    simulate = partial(sky.simulate, seconds=0.5)
+
+    def kill(dask):
+        wait_for(lambda: len(pending(*begun)) < 6)
+        dask.kill_worker()
+
+    with cluster(tmp_path, workers=1) as dask:
+        killer = threading.Thread(target=kill, args=(dask,))
+        killer.start()
+        with pytest.raises(StoreError, match="has had no worker for 1 s: start some"):
+            write_stream(begun, simulate, cluster=dask.address)
+        killer.join()
+    assert 0 < len(pending(*begun)) < 6
 
 
 def test_other_software_is_refused(begun, sky):

@@ -180,7 +180,9 @@ def test_wrong_credentials_are_told(tmp_path, sky, monkeypatch):
         server.wait()
 
 
-@pytest.mark.parametrize("text", ["ftp://host/x", "s3://", "memory://x"])
+@pytest.mark.parametrize(
+    "text", ["ftp://host/x", "s3://", "s3:///", "s3:/bucket/x", "file://host/x", "memory://x", ""]
+)
 def test_other_urls_are_refused(text):
     with pytest.raises(StoreError, match="is no place for a store: name a folder, or a URL such as s3://"):
         where_from(text)
@@ -191,5 +193,6 @@ def test_paths_and_urls():
     assert where_from("file:///a/b") == Path("/a/b")
     assert where_from("s3://a/b/") == "s3://a/b"
     assert join("s3://a/b/", "c", "d") == "s3://a/b/c/d"
+    assert where_from("a") == Path.cwd() / "a"
     assert join(Path("a"), "c", "d") == Path("a/c/d")
     assert place_at("s3://a/b/train.zarr").name == "train.zarr"

@@ -10,6 +10,7 @@ import time
 from functools import partial
 
 import pytest
+from skysynergy.simulators import store
 from skysynergy.simulators.integrity import verify
 from skysynergy.simulators.layout import StoreError
 from skysynergy.simulators.store import open_store, pending
@@ -33,6 +34,29 @@ def test_a_failing_shard_is_named_and_the_others_kept(begun, sky, workers):
 def test_a_worker_that_dies_is_told(begun, sky):
     with pytest.raises(StoreError, match=r"a worker died.*fewer workers than 2"):
         write_stream(begun, os._exit, workers=2)
+
+
+def test_a_run_that_was_replaced_finishes_no_more(begun, sky, done, monkeypatch):
+    """The second run ends while the first puts the tables together: what it made stays whole."""
+    run = write_stream(begun, sky.simulate)
+    receipts_of = store.work_receipts
+
+    def meanwhile(place):
+        found = receipts_of(place)
+        monkeypatch.setattr(store, "work_receipts", receipts_of)
+        again = write_stream(begun, sky.simulate)
+        for path in begun:
+            store.finish(path, again)
+        return found
+
+    monkeypatch.setattr(store, "_pending", lambda _: set())
+    monkeypatch.setattr(store, "work_receipts", meanwhile)
+    with pytest.raises(StoreError, match="another run has taken over"):
+        store.finish(begun[0], run)
+    monkeypatch.undo()
+    for path in begun:
+        verify(path)
+    assert sky.content(*begun) == sky.content(*done)
 
 
 class Killed(BaseException):
