@@ -8,6 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from skysynergy.challenges.epochs import Plan
+from skysynergy.simulators.randomness import stream_key
 
 
 @st.composite
@@ -59,6 +60,33 @@ def test_the_items_of_a_scene_and_a_run_stay_in_their_block_as_ranges(plan):
         for start, stop in block.pieces:
             first, last = np.searchsorted(plan.offsets, [start, stop - 1], "right") - 1
             assert shard[first] == shard[last] and last - first < plan.run
+
+
+def philox(key: int, n: int) -> list[int]:
+    """The first words of Philox4x64-10, counted from one as NumPy does, in whole numbers of Python."""
+    low, words = 2**64 - 1, []
+    for count in range(1, n // 4 + 2):
+        a, b, c, d = count, 0, 0, 0
+        k0, k1 = key & low, key >> 64
+        for _ in range(10):
+            p, q = 0xD2E7470EE14C6C93 * a, 0xCA5A826395121157 * c
+            a, b, c, d = q >> 64 ^ b ^ k0, q & low, p >> 64 ^ d ^ k1, p & low
+            k0, k1 = k0 + 0x9E3779B97F4A7C15 & low, k1 + 0xBB67AE8584CAA73B & low
+        words += [a, b, c, d]
+    return words[:n]
+
+
+@given(st.integers(0, 2**63 - 1), st.integers(0, 50), st.integers(1, 70))
+def test_the_order_is_that_of_philox_words_under_any_numpy(seed, epoch, n):
+    plan = Plan(np.arange(n + 1), n, seed, n, 1, 1, True, False)
+
+    def order(kind, *indices):
+        words = philox(stream_key(b"loader", kind, seed, epoch, *indices), n)
+        return sorted(range(n), key=words.__getitem__)
+
+    (block,) = plan.blocks(epoch)
+    assert [start for start, _ in block.pieces] == order("runs")
+    assert plan.order(block).tolist() == order("block", 0)
 
 
 def test_another_seed_or_epoch_is_another_order_and_shards_mix():
