@@ -163,7 +163,9 @@ class ShardReader:
             try:
                 kept = _index(member, content)
                 if member.small:
-                    index, kept = kept.tolist(), np.empty((member.shard, *member.shape[1:]), member.dtype)
+                    entries = min(member.shard, member.shape[0] - shard * member.shard)
+                    index = _written(kept[: -(-entries // member.chunk)]).tolist()
+                    kept = np.empty((member.shard, *member.shape[1:]), member.dtype)
                     _decode_into(kept, member, index, content, 0, 0)
             except (ValueError, RuntimeError) as error:
                 raise self._damaged(name, error) from error
@@ -184,9 +186,10 @@ class ShardReader:
             if member.small:
                 pieces.append(_Piece(name, shard, (low, high), chunks))
                 continue
-            index = self._kept[name, shard][slice(*chunks)]
-            if index.min() < 0:
-                raise self._damaged(name, ValueError("a chunk was never written"))
+            try:
+                index = _written(self._kept[name, shard][slice(*chunks)])
+            except ValueError as error:
+                raise self._damaged(name, error) from error
             span = int(index[:, 0].min()), int(index.sum(axis=1).max())
             pieces.append(_Piece(name, shard, (low, high), chunks, span, tuple(map(tuple, index.tolist()))))
         return pieces
@@ -285,6 +288,13 @@ def _index(member: _Member, content: memoryview) -> np.ndarray:
     return np.frombuffer(values, "<i8").reshape(-1, 2)
 
 
+def _written(index: np.ndarray) -> np.ndarray:
+    """The index of chunks that hold entries of the array; of a finished store there is each of them."""
+    if index.min() < 0:
+        raise ValueError("a chunk was never written")
+    return index
+
+
 def _decode_into(
     values: np.ndarray,
     member: _Member,
@@ -304,8 +314,6 @@ def _decode_into(
         skipped: entries of the first chunk that come before those asked for.
     """
     for k, (offset, size) in enumerate(index):
-        if size < 0:  # beyond the end of the array
-            continue
         chunk = content[offset - begin : offset - begin + size]
         low, high = k * member.chunk - skipped, (k + 1) * member.chunk - skipped
         if low >= 0 and high <= len(values):
