@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,6 @@ __all__ = ["BlockReader", "Recipe", "item_bytes", "known_targets", "open_reader"
 _PIXELS = ("image", "mask")
 _SCENE_ARRAYS = ("step", "sky_variance", "read_variance", "wcs")
 _FIELD_ARRAYS = ("psf", "electron", "mjd", "fwhm", "m5", "airmass")
-_UNUSED = 3  # references to an array that only a list, a loop and the question hold
 _LISTED = ("id", "list", "x", "y", "snr")
 
 
@@ -98,7 +97,7 @@ class BlockReader:
         self.truth = open_reader(recipe.truth) if recipe.targets else None
         attributes: Any = self.data.root.attrs
         self._key = str(attributes["dither_key"]).encode()
-        self._rooms: dict[str, list[np.ndarray]] = {}
+        self._rooms: dict[str, list[tuple[np.ndarray, weakref.ref[np.ndarray]]]] = {}
         self._bands = {name: np.asarray(self._band(name)[...]) for name in recipe.surveys}
 
     def _band(self, survey: str) -> zarr.Array:
@@ -156,7 +155,13 @@ class BlockReader:
                 )
             else:
                 self._stamps(
-                    out, SURVEYS[name], first, zip(*pixels, *read.values(), strict=True), one, place, n
+                    out,
+                    SURVEYS[name],
+                    first,
+                    zip(*pixels, read["step"], read["wcs"], strict=True),
+                    one,
+                    place,
+                    n,
                 )
 
     def _whole_scenes(
@@ -191,7 +196,7 @@ class BlockReader:
         inside = (slice(None), slice(size, -size), slice(size, -size))
         images = self._room(out, f"{group}/image", (n, shape[0], size, size), np.float32)
         masks = self._room(out, f"{group}/mask", (n, shape[0], size, size), np.uint8)
-        for k, (codes, flags, step, _, _, wcs) in enumerate(read):
+        for k, (codes, flags, step, wcs) in enumerate(read):
             mine = place[one == k]
             if not len(mine):
                 continue
@@ -206,14 +211,15 @@ class BlockReader:
         """Where much of a block goes: the memory of an earlier one, if nobody holds any of it any more.
 
         Fresh memory has to be cleared by the system first, which takes as long as to decode into it.
+        One array over it is handed out; every tensor that shares the memory keeps that very array alive.
         """
         if name not in out:
             size = math.prod(shape) * np.dtype(dtype).itemsize
             rooms = self._rooms.setdefault(name, [])
-            free = [k for k, room in enumerate(rooms) if getrefcount(room) <= _UNUSED and room.nbytes >= size]
-            room = rooms.pop(free[0]) if free else np.empty(size, np.uint8)
-            self._rooms[name] = [*rooms[-1:], room]
+            free = [k for k, (room, lent) in enumerate(rooms) if lent() is None and room.nbytes >= size]
+            room = rooms.pop(free[0])[0] if free else np.empty(size, np.uint8)
             out[name] = room[:size].view(dtype).reshape(shape)
+            self._rooms[name] = [*rooms[-1:], (room, weakref.ref(out[name]))]
         return out[name]
 
     def _decode(
