@@ -10,7 +10,9 @@ the middle of an epoch too, and `Loader.restore` goes on there, in another proce
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..simulators.detections import LISTS
 from ..simulators.layout import StoreError, differences
+from ..simulators.shards import ShardReader
 from ..simulators.storage import Where
 from ..simulators.surveys import SURVEYS
 from . import sealing
@@ -36,6 +39,8 @@ DEFAULT_TARGETS = {
     "detection": ("z", "blendedness", "n_hidden", "hidden_fraction", "ambiguous", "source"),
 }
 
+_END = 1 << 63  # of the whole numbers that every reader of JSON, and the keys of the order, can hold
+
 
 class Loader:
     """An iterable over a split; each loop over it goes to the end of an epoch.
@@ -52,14 +57,15 @@ class Loader:
         targets: what is true of each item, by name. By scene: ``g1``, ``g2``, and ``sources/<column>``
             (``sources`` for all columns) of the sources in it. By detection: columns of the truth about
             detections (``z``, ``n_hidden``, ...), else those of its main source (``flux``, ``e1``, ...).
-            Left out, those of `DEFAULT_TARGETS`, or none where the truth is sealed.
+            Left out, those of `DEFAULT_TARGETS`, or none where the truth is sealed: not here, or not to be
+            read by this user. One name may stand alone.
         spurious: whether detections without any source are kept where there are targets; their numbers are
             then NaN, and their integers -1. Without targets they are always kept.
         stamp_arcsec: width of the stamps, to the nearest pixel; the detection is within half a pixel of the
             middle. 6 arcsec hold the LSST PSF and most galaxies, and are our choice.
         psf: whether PSFs are given; they are large, and every batch holds those of its fields.
         batch_size: items of a batch.
-        seed: of the order.
+        seed: of the order, below 2**63.
         shuffle: False for the order of the store, in every epoch.
         drop_last: whether to leave out the last batch of an epoch where it is smaller.
         run: scenes that are read at a stretch. With fewer, a batch mixes more fields; with more, fewer bytes
@@ -68,15 +74,16 @@ class Loader:
         workers: processes that read and decode; 0 for this one. They are started by *spawn*: a script needs
             ``if __name__ == "__main__":``.
         prefetch: blocks that each worker reads ahead.
-        device: where batches go: ``"auto"`` for CUDA where there is one, or any that torch knows.
+        device: where batches go: ``"auto"`` for CUDA where there is one, or any that torch knows and has.
 
     Attributes:
         epoch: number of the epoch to which the next batch belongs.
 
     Raises:
         UnknownNameError: for a challenge, tier, split, track, list, target or `by` that there is not.
-        ValueError: for a number that can't be, or if there is nothing to load.
-        DatasetError: if the split is not there, or targets are asked for whose truth is not.
+        ValueError: for a number that can't be, a device that is not here, or if there is nothing to load.
+        DatasetError: if the split is not there, or targets are asked for whose truth is not, or is that of
+            another dataset.
         StoreError: if it is incomplete or damaged; also while looping, naming what can't be read.
     """
 
@@ -90,7 +97,7 @@ class Loader:
         home: Where | None = None,
         by: str = "scene",
         detections: str = "lsst",
-        targets: Sequence[str] | None = None,
+        targets: Sequence[str] | str | None = None,
         spurious: bool = False,
         stamp_arcsec: float = 6.0,
         psf: bool = True,
@@ -108,13 +115,13 @@ class Loader:
         place = Split.of(tier, split, home)
         choose("kind of item", by, DEFAULT_TARGETS)
         choose("list of detections", detections, LISTS)
-        least = {"batch_size": 1, "run": 1, "block_bytes": 1, "prefetch": 1, "workers": 0, "seed": 0}
-        given = locals()
-        for name, low in least.items():
-            if not isinstance(given[name], (int, np.integer)) or given[name] < low:
-                raise ValueError(f"{name} is a whole number from {low} on, not {given[name]!r}")
-        if not (np.isfinite(stamp_arcsec) and stamp_arcsec > 0):
-            raise ValueError(f"stamp_arcsec is a width above 0, not {stamp_arcsec!r}")
+        # As Python's own, whatever they come as: `state` has to be JSON.
+        batch_size, run = _whole("batch_size", batch_size, 1), _whole("run", run, 1)
+        block_bytes, prefetch = _whole("block_bytes", block_bytes, 1), _whole("prefetch", prefetch, 1)
+        workers, seed = _whole("workers", workers, 0), _whole("seed", seed, 0)
+        psf, spurious, shuffle, drop_last = map(bool, (psf, spurious, shuffle, drop_last))
+        stamp_arcsec = _width("stamp_arcsec", stamp_arcsec)
+        self.device = _device(device)
         tree = open_split(place)
         wanted = challenge.track(track).surveys
         surveys = tuple(s.name for s in SURVEYS.values() if s.name in wanted and s.group in tree.children)
@@ -149,19 +156,16 @@ class Loader:
             listed=detections,
             surveys=surveys,
             targets=names,
-            stamp_arcsec=float(stamp_arcsec),
+            stamp_arcsec=stamp_arcsec,
             psf=psf,
             spurious=spurious,
             rows=rows,
         )
         content = {"by": by, "surveys": list(surveys), "targets": list(names), "psf": psf}
         if by == "detection":
-            content |= {"detections": detections, "stamp_arcsec": float(stamp_arcsec), "spurious": spurious}
+            content |= {"detections": detections, "stamp_arcsec": stamp_arcsec, "spurious": spurious}
         self._described = {"dataset": str(tree.attrs["content_sha256"])} | content | self._plan.describe()
         self.workers, self.prefetch = workers, prefetch
-        if device == "auto":
-            device = "cuda" if torch.cuda.is_available() else "cpu"
-        self.device = torch.device(device)
         self.epoch, self._batch, self._turn = 0, 0, 0
         self._blocks = _Blocks(self._recipe)
         self._orders = _Orders()
@@ -186,17 +190,18 @@ class Loader:
         Raises:
             ValueError: if that one loads something else, or in another order; it says what differs.
         """
-        if not {"loader", "epoch", "batch"} <= set(state):
+        whole = isinstance(state, Mapping) and {"loader", "epoch", "batch"} <= set(state)
+        if not (whole and isinstance(state["loader"], Mapping)):
             raise ValueError("this is no state of a loader: it needs what Loader.state gave")
-        if found := list(differences(state["loader"], self._described)):
+        if found := list(differences(dict(state["loader"]), self._described)):
             told = "; ".join(found).replace("in the store", "in the state")
             raise ValueError(f"this is the state of another loader: {told}. Make the loader as that one was")
         epoch, batch = state["epoch"], state["batch"]
-        if not (isinstance(epoch, int) and isinstance(batch, int) and epoch >= 0 and 0 <= batch < len(self)):
+        if not (_is_whole(epoch) and _is_whole(batch) and 0 <= epoch < _END and 0 <= batch < len(self)):
             raise ValueError(
                 f"there is no batch {batch!r} of epoch {epoch!r}: epochs have {len(self)} batches"
             )
-        self.epoch, self._batch = epoch, batch
+        self.epoch, self._batch = int(epoch), int(batch)
         self._turn += 1
 
     def close(self) -> None:
@@ -212,28 +217,32 @@ class Loader:
         plan, epoch = self._plan, self.epoch
         skipped, first = divmod(self._batch, plan.block_batches)
         blocks = plan.blocks(epoch)[skipped:]
-        for block, whole in zip(blocks, self._read(blocks), strict=True):
+        for block, whole in zip(blocks, self._read(blocks, turn), strict=True):
             n = -(-block.n_items // plan.batch_size)
             for k in range(first, n):
                 start = k * plan.batch_size
                 batch = self._moved(whole.cut(start, min(start + plan.batch_size, block.n_items)))
-                if turn != self._turn:
-                    raise RuntimeError(
-                        "this loop is over: another has begun, or the loader was restored or closed"
-                    )
+                self._check(turn)
                 number = block.number * plan.block_batches + k + 1
                 self.epoch, self._batch = (epoch, number) if number < len(self) else (epoch + 1, 0)
                 yield batch
             first = 0
+
+    def _check(self, turn: int) -> None:
+        if turn != self._turn:
+            raise RuntimeError("this loop is over: another has begun, or the loader was restored or closed")
 
     def _moved(self, batch: Batch) -> Batch:
         if self.device.type == "cuda":
             return batch.pin_memory().to(self.device, non_blocking=True)
         return batch.to(self.device)
 
-    def _read(self, blocks: Sequence[Block]) -> Iterator[Batch]:
+    def _read(self, blocks: Sequence[Block], turn: int) -> Iterator[Batch]:
+        self._check(turn)
         if not self.workers:
-            yield from map(self._blocks.read, blocks)
+            for block in blocks:
+                self._check(turn)
+                yield self._blocks.read(block)
             return
         if self._pool is None:
             self._pool = DataLoader(
@@ -250,13 +259,16 @@ class Loader:
         self._orders.blocks = blocks
         whole = False
         try:
-            for block in self._pool:
-                if isinstance(block, StoreError):
-                    raise block
-                yield block
+            reading = iter(self._pool)
+            for _ in blocks:
+                self._check(turn)  # the pool is that of the newest loop, and so is the block that it gives
+                found = next(reading)
+                if isinstance(found, StoreError):
+                    raise found
+                yield found
             whole = True
         finally:
-            if not whole:
+            if not whole and turn == self._turn:
                 self._pool = None
 
 
@@ -299,17 +311,63 @@ def _as_it_is(block: Any) -> Any:
     return block
 
 
-def _targets(split: Split, by: str, asked: Sequence[str] | None) -> tuple[str, ...]:
-    """The names of all targets, if their truth is there."""
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _whole(name: str, value: Any, low: int) -> int:
+    """A whole number as Python has it, if it is one from `low` on that 64 bits hold."""
+    if not _is_whole(value) or value < low:
+        raise ValueError(f"{name} is a whole number from {low} on, not {value!r}")
+    if value >= _END:
+        raise ValueError(f"{name} is a whole number below 2**63, not {value!r}")
+    return int(value)
+
+
+def _width(name: str, value: Any) -> float:
+    """A width as Python has it, if it is one."""
+    if isinstance(value, Real) and not isinstance(value, bool) and 0 < (width := float(value)) < math.inf:
+        return width
+    raise ValueError(f"{name} is a width above 0, not {value!r}")
+
+
+def _device(asked: torch.device | str) -> torch.device:
+    """The device that is asked for, if it is here."""
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(asked)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"device is 'auto' or one that torch knows, such as 'cpu', not {asked!r}") from error
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"torch finds no device {device} here: leave device out or give device='cpu', or see that the "
+            "driver works and torch is built for CUDA (torch.cuda.is_available())"
+        )
+    return device
+
+
+def _targets(split: Split, by: str, asked: Sequence[str] | str | None) -> tuple[str, ...]:
+    """The names of all targets, if their truth is there, and that of these data."""
+    asked = (asked,) if isinstance(asked, str) else asked
     if asked is not None and not len(asked):
         return ()
+    sealed = split.split not in sealing.OPEN_SPLITS
     try:
         open_truth(split)
-    except DatasetError as error:
-        if asked is None and split.split not in sealing.OPEN_SPLITS:
+    except (DatasetError, PermissionError) as error:
+        told = str(error)
+        if isinstance(error, PermissionError):  # an organiser's own, beside the data that others read
+            if not sealed:
+                raise
+            told = f"the truth of {split.split} is sealed until the challenge closes: you may not read it"
+        if asked is None and sealed:
             return ()
-        raise DatasetError(f"{error}. Without targets (targets=()) the data can be loaded") from error
-    known = known_targets(open_reader(split.truth).root, by)
+        raise DatasetError(f"{told}. Without targets (targets=()) the data can be loaded") from error
+    truth = open_reader(split.truth)
+    if not np.array_equal(_field_ids(truth), _field_ids(open_reader(split.data))):
+        raise DatasetError(f"{split.truth} is not the truth of {split.data}: make both again")
+    known = known_targets(truth.root, by)
     names: list[str] = []
     for name in DEFAULT_TARGETS[by] if asked is None else asked:
         if name == "sources" and by == "scene":
@@ -317,6 +375,10 @@ def _targets(split: Split, by: str, asked: Sequence[str] | None) -> tuple[str, .
         else:
             names.append(choose(f"target by {by}", name, known))
     return tuple(dict.fromkeys(names))
+
+
+def _field_ids(reader: ShardReader) -> np.ndarray:
+    return reader.read([("fields/id", 0, reader.array("fields/id").shape[0])])[0]
 
 
 def _first_rows(column: Any, n_scenes: int) -> np.ndarray:

@@ -254,6 +254,12 @@ def test_restored_at_any_batch_the_rest_is_the_same(listed_sky, by, block_bytes)
         assert same(rest, two_epochs[number:])
 
 
+def test_the_state_of_a_loader_by_detection_is_json(listed_sky):
+    state = loader(by="detection", stamp_arcsec=np.float32(4), spurious=np.bool_(True)).state()
+    assert json.loads(json.dumps(state)) == state
+    assert state["loader"]["stamp_arcsec"] == 4.0 and state["loader"]["spurious"] is True
+
+
 def test_blocks_before_the_state_are_not_read(little_sky, monkeypatch):
     read = []
     options = {"batch_size": 1, "block_bytes": 1, "targets": ()}
