@@ -243,19 +243,19 @@ def open_truth(split: Split) -> xarray.DataTree:
     Raises:
         DatasetError: if it is not here: sealed, or never made.
     """
-    if not _may_read_truth(split):
-        raise DatasetError(f"the truth of {split.split} is sealed until the challenge closes")
+    if why := _why_sealed(split):
+        raise DatasetError(f"the truth of {split.split} is sealed until the challenge closes: {why}")
     return _open(split, split.truth)
 
 
-def _may_read_truth(split: Split) -> bool:
-    """Whether a split is open, or its sealed truth is here for this user."""
+def _why_sealed(split: Split) -> str:
+    """What keeps this user from the truth of a sealed split; empty if nothing does."""
     if split.is_open:
-        return True
+        return ""
     try:
-        return not is_absent(split.truth)
+        return "it is not here" if is_absent(split.truth) else ""
     except PermissionError:
-        return False
+        return "you may not read it"
 
 
 def verify(split: Split) -> list[Where]:
@@ -267,7 +267,7 @@ def verify(split: Split) -> list[Where]:
         DatasetError: if it was never made here.
         StoreError: naming the array and the shard that are damaged.
     """
-    checked = [split.data, split.truth] if _may_read_truth(split) else [split.data]
+    checked = [split.data] if _why_sealed(split) else [split.data, split.truth]
     for path in checked:
         _open(split, path)
         integrity.verify(path)

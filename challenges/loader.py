@@ -24,7 +24,6 @@ from ..simulators.layout import StoreError, differences
 from ..simulators.shards import ShardReader
 from ..simulators.storage import Where
 from ..simulators.surveys import SURVEYS
-from . import sealing
 from .batches import Batch, SurveyBatch
 from .blocks import BlockReader, Recipe, item_bytes, known_targets, open_reader
 from .challenge import Challenge, load
@@ -352,18 +351,12 @@ def _targets(split: Split, by: str, asked: Sequence[str] | str | None) -> tuple[
     asked = (asked,) if isinstance(asked, str) else asked
     if asked is not None and not len(asked):
         return ()
-    sealed = split.split not in sealing.OPEN_SPLITS
     try:
         open_truth(split)
-    except (DatasetError, PermissionError) as error:
-        told = str(error)
-        if isinstance(error, PermissionError):  # an organiser's own, beside the data that others read
-            if not sealed:
-                raise
-            told = f"the truth of {split.split} is sealed until the challenge closes: you may not read it"
-        if asked is None and sealed:
+    except DatasetError as error:
+        if asked is None and not split.is_open:
             return ()
-        raise DatasetError(f"{told}. Without targets (targets=()) the data can be loaded") from error
+        raise DatasetError(f"{error}. Without targets (targets=()) the data can be loaded") from error
     truth = open_reader(split.truth)
     if not np.array_equal(_field_ids(truth), _field_ids(open_reader(split.data))):
         raise DatasetError(f"{split.truth} is not the truth of {split.data}: make both again")
