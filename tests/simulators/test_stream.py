@@ -1,5 +1,6 @@
 """Streams of shards: any number of workers, killed at any moment, write what one writes in peace."""
 
+import functools
 import os
 import random
 import shutil
@@ -104,7 +105,9 @@ def test_killed_at_any_change_to_the_disk_it_can_be_run_again(tmp_path, sky, mon
 def start(script, folder, workers, seconds, n_scenes=22):
     log = folder / "log"
     command = [sys.executable, str(script), str(folder), str(workers), str(n_scenes), str(seconds), str(log)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, cwd=folder)
+    # A shell gives a job in the background SIGINT as ignored, and what it starts would ignore it too.
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, cwd=folder, preexec_fn=heard)
 
 
 def wait_for(condition, seconds=20):
