@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..simulators.surveys import BANDS, find_band
-from .problems import Problem, SubmissionError, rows_text
+from .problems import ROWS_NAMED, Problem, SubmissionError, rows_text
 
-__all__ = ["Z_LEVELS", "LightCurves", "light_curve_problems", "require_sound"]
+__all__ = ["Z_LEVELS", "LightCurves", "light_curve_problems", "require_sound", "sound"]
 
 Z_LEVELS = (0.0228, 0.1587, 0.5, 0.8413, 0.9772)
 """Levels of the quantiles that tell of p(z): those of a normal distribution at -2, -1, 0, 1 and 2 sigma."""
@@ -176,83 +177,125 @@ class LightCurves:
         nothing = np.full_like(self.host_z, np.nan)
         return replace(self, host_z=nothing, host_spectrum=np.zeros(len(self), bool))
 
+    @classmethod
+    def joined(cls, parts: Sequence[LightCurves]) -> LightCurves:
+        """The transients of several, in that order; at least one is given."""
+        return cls(
+            **{one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)}
+        )
+
     def batches(self, size: int) -> Iterator[LightCurves]:
         """The transients in order, at most `size` at a time."""
         for start in range(0, len(self), size):
             yield self.select(np.arange(start, min(start + size, len(self))))
 
 
-def light_curve_problems(curves: LightCurves) -> list[Problem]:
-    """Everything that keeps light curves from being classified, with rows of observations and what to do."""
+@dataclass(frozen=True)
+class _Fault:
+    """One way to be wrong: `wrong` is (n,) of transients or (m,) of observations."""
+
+    wrong: NDArray[np.bool_]
+    column: str
+    what: str
+    fix: str
+    of_transients: bool = False
+
+
+def light_curve_problems(
+    curves: LightCurves,
+    *,
+    names: NDArray[Any] | None = None,
+    rows: NDArray[np.int64] | None = None,
+    transients: NDArray[np.int64] | None = None,
+) -> list[Problem]:
+    """Everything that keeps light curves from being classified, with rows of observations and what to do.
+
+    Arguments:
+        names: (n,) what the transients are called where they come from, if not by `id`.
+        rows: (m,) the rows, from 0, that observations have there, if not their positions.
+        transients: (n,) the rows, from 0, that transients have there, if not their positions.
+    """
+    names = curves.id if names is None else names
     problems: list[Problem] = []
-    ids = curves.id[curves.owner]
+    for fault in _faults(curves):
+        if (found := np.flatnonzero(fault.wrong)).size:
+            numbers = transients if fault.of_transients else rows
+            shown = found[:ROWS_NAMED]
+            owner = shown if fault.of_transients else np.searchsorted(curves.ends, shown, side="right") - 1
+            named = dict(zip(shown.tolist(), names[owner], strict=True))
+            first = int(found[0] if numbers is None else numbers[found[0]])
+            what = f"{fault.what}: {rows_text(found, named, numbers)}"
+            problems.append(Problem(first + 1, fault.column, what, fault.fix, found.size))
+    return problems
 
-    def report(
-        wrong: NDArray[np.bool_], column: str, what: str, fix: str, *, of: NDArray | None = None
-    ) -> None:
-        rows = np.flatnonzero(wrong)
-        if rows.size:
-            told = f"{what}: {rows_text(rows, ids if of is None else of)}"
-            problems.append(Problem(int(rows[0]) + 1, column, told, fix, rows.size))
 
+def sound(curves: LightCurves) -> NDArray[np.bool_]:
+    """(n,) the transients of which `light_curve_problems` has nothing to say."""
+    good = np.ones(len(curves), bool)
+    for fault in _faults(curves):
+        good &= ~(fault.wrong if fault.of_transients else _any(fault.wrong, curves))
+    return good
+
+
+def _any(wrong: NDArray[np.bool_], curves: LightCurves) -> NDArray[np.bool_]:
+    return np.bincount(curves.owner[wrong], minlength=len(curves)) > 0
+
+
+def _faults(curves: LightCurves) -> Iterator[_Fault]:
     for name in ("mjd", "flux", "error"):
-        report(
+        yield _Fault(
             ~np.isfinite(getattr(curves, name)),
             name,
             "not a finite number",
             "leave out observations that have no measurement",
         )
-    report(
+    yield _Fault(
         curves.error <= 0,
         "error",
         "an error that is zero or negative",
         "give the standard deviation of the flux, nJy",
     )
     known = [band.code for band in BANDS.values()]
-    report(
+    yield _Fault(
         ~np.isin(curves.band, known),
         "band",
         "a band that is not known",
         "give a code of " + ", ".join(f"{band.name} {band.code}" for band in BANDS.values()),
     )
     same = curves.owner[1:] == curves.owner[:-1]
-    before = np.append(False, same & (np.diff(curves.mjd) < 0))
-    report(before, "mjd", "a time before that of the row above", "sort each transient's observations by time")
-    report(_repeated(curves), "mjd", "a time and band that came before", "give each observation once")
+    before = np.zeros(len(curves.mjd), bool)
+    before[1:] = same & (np.diff(curves.mjd) < 0)
+    yield _Fault(
+        before, "mjd", "a time before that of the row above", "sort each transient's observations by time"
+    )
+    yield _Fault(_repeated(curves), "mjd", "a time and band that came before", "give each observation once")
     _, first = np.unique(curves.id, return_index=True)
     again = np.ones(len(curves), bool)
     again[first] = False
-    report(
-        again,
-        "id",
-        "an id that came before",
-        "give each transient once, all its observations together",
-        of=curves.id,
+    yield _Fault(
+        again, "id", "an id that came before", "give each transient once, all its observations together", True
     )
-    without = curves.n_detections == 0
-    report(
-        without,
+    yield _Fault(
+        curves.n_detections == 0,
         "detected",
         "a transient without any detection",
         "leave it out: there is nothing to classify",
-        of=curves.id,
+        True,
     )
-    order = np.any(np.diff(curves.host_z, axis=1) < 0, axis=1)
-    report(
-        order,
+    yield _Fault(
+        np.any(np.diff(curves.host_z, axis=1) < 0, axis=1),
         "host_z",
         "quantiles of p(z) that decrease",
         f"sort them: they are at levels {Z_LEVELS}",
-        of=curves.id,
+        True,
     )
-    report(
+    yield _Fault(
         np.any(curves.host_z < 0, axis=1),
         "host_z",
         "a redshift below zero",
         "give quantiles of p(z) at zero or above",
-        of=curves.id,
+        True,
     )
-    return problems
 
 
 def require_sound(curves: LightCurves, source: str = "the light curves") -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,12 +59,14 @@ class SubmissionError(ValueError):
         return "\n".join(lines)
 
 
-def rows_text(rows: np.ndarray, ids: np.ndarray | None = None, numbers: np.ndarray | None = None) -> str:
+def rows_text(
+    rows: np.ndarray, ids: np.ndarray | Mapping[int, Any] | None = None, numbers: np.ndarray | None = None
+) -> str:
     """The first few of some rows, for people: counted from 1, with their ids where known.
 
     Arguments:
         rows: (n,) positions counted from 0, n >= 1.
-        ids: (all rows,) the id of every row.
+        ids: (all rows,) the id of every row, or of the first few at least.
         numbers: (all rows,) the number of every row, from 0, if it is not its position.
 
     Examples:
@@ -73,6 +76,6 @@ def rows_text(rows: np.ndarray, ids: np.ndarray | None = None, numbers: np.ndarr
     named = []
     for row in rows[:ROWS_NAMED]:
         number = int(row if numbers is None else numbers[row])
-        named.append(f"{number + 1}" + (f" (id {ids[row]})" if ids is not None else ""))
+        named.append(f"{number + 1}" + (f" (id {ids[int(row)]})" if ids is not None else ""))
     more = f" and {len(rows) - ROWS_NAMED:,} more" if len(rows) > ROWS_NAMED else ""
     return ("row " if len(rows) == 1 else f"{len(rows):,} rows: ") + ", ".join(named) + more
