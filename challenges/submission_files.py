@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from .problems import Problem, SubmissionError, rows_text
 
-__all__ = ["METADATA", "Limits", "Table", "read_submission", "write_submission"]
+__all__ = ["METADATA", "Limits", "Table", "kind_of_file", "read_submission", "write_submission"]
 
 # The keys of a submission's metadata, and the FITS keywords (eight letters) that carry them.
 METADATA = {"challenge": "CHALLENG", "track": "TRACK", "tier": "TIER", "split": "SPLIT", "dataset": "DATASET"}
@@ -174,32 +174,43 @@ def _name(path: Path) -> str:
     return path.name or str(path)
 
 
+_OTHERS = {
+    b"\x89HDF": "HDF5",
+    b"PK\x03\x04": "a zip archive (.npz, .xlsx, .zip)",
+    b"\x1f\x8b": "gzip-compressed",
+    b"\x28\xb5\x2f\xfd": "zstd-compressed",
+    b"BZh": "bzip2-compressed",
+    b"\xfd7zXZ": "xz-compressed",
+    b"\x93NUMPY": "a NumPy array",
+    b"ARROW1": "an Arrow or Feather file",
+    b"\x80\x03": "a pickle",
+    b"\x80\x04": "a pickle",
+    b"\x80\x05": "a pickle",
+    b"<!DOCTYPE": "a web page",
+    b"<html": "a web page",
+    b"{": "JSON",
+    b"%PDF": "a PDF",
+}
+
+
+def kind_of_file(head: bytes) -> str | None:
+    """What a file that begins with `head` is, where that is known and no table that is read here.
+
+    Examples:
+        >>> kind_of_file(b"\\x80\\x04.")
+        'a pickle'
+    """
+    return next((name for magic, name in _OTHERS.items() if head.lower().startswith(magic.lower())), None)
+
+
 def _reader(path: Path, head: bytes) -> Callable[[Path, Limits], Table]:
     """What reads a file that begins with `head`."""
     if head.startswith(b"PAR1"):
         return _read_parquet
     if head.startswith(b"SIMPLE  ="):
         return _read_fits
-    others = {
-        b"\x89HDF": "HDF5",
-        b"PK\x03\x04": "a zip archive (.npz, .xlsx, .zip)",
-        b"\x1f\x8b": "gzip-compressed",
-        b"\x28\xb5\x2f\xfd": "zstd-compressed",
-        b"BZh": "bzip2-compressed",
-        b"\xfd7zXZ": "xz-compressed",
-        b"\x93NUMPY": "a NumPy array",
-        b"ARROW1": "an Arrow or Feather file",
-        b"\x80\x03": "a pickle",
-        b"\x80\x04": "a pickle",
-        b"\x80\x05": "a pickle",
-        b"<!DOCTYPE": "a web page",
-        b"<html": "a web page",
-        b"{": "JSON",
-        b"%PDF": "a PDF",
-    }
-    for magic, name in others.items():
-        if head.lower().startswith(magic.lower()):
-            raise _refuse(path, f"is {name}, which is not read here", f"{NATIVE}, or use FITS or CSV")
+    if (kind := kind_of_file(head)) is not None:
+        raise _refuse(path, f"is {kind}, which is not read here", f"{NATIVE}, or use FITS or CSV")
     if b"\0" in head or any(byte < 9 for byte in head):
         raise _refuse(path, "is neither Parquet, FITS nor CSV", NATIVE)
     return _read_csv
