@@ -215,7 +215,9 @@ def _gather(
         n += piece.num_rows
         kept += rows[-1].size
         if kept > limits.rows:
-            what = f"has more than {limits.rows:,} rows, the most that are kept at once (about 60 bytes each)"
+            what = (
+                f"has more than {limits.rows:,} rows, the most that are kept at once (about 150 bytes each)"
+            )
             raise refusal(path, what, "split the file, name the objects to keep, or raise `limits`")
     joined = {name: np.concatenate(taken.pop(name) or [np.zeros(0, types[name])]) for name in names}
     return joined, np.concatenate(rows or [np.zeros(0, np.int64)])
