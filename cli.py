@@ -116,10 +116,13 @@ def list_(as_json: bool) -> None:
     """
     from .baselines.baseline import BASELINES
     from .challenges.challenge import load, names
-    from .challenges.tiers import SPLITS, TIERS
+    from .challenges.tiers import DATASETS, SPLITS
 
     record: dict[str, Any] = {
-        "tiers": {t.name: f"{t.n_scenes:,} scenes a split: {t.description}" for t in TIERS.values()},
+        "datasets": {
+            dataset.name: {t.name: f"{t.size} a split: {t.description}" for t in dataset.tiers.values()}
+            for dataset in DATASETS.values()
+        },
         "splits": list(SPLITS),
         "challenges": {},
     }
@@ -127,6 +130,7 @@ def list_(as_json: bool) -> None:
         challenge = load(name)
         record["challenges"][name] = {
             "question": challenge.question,
+            "dataset": challenge.dataset,
             "tracks": {track.name: track.description for track in challenge.tracks.values()},
             "baselines": list(BASELINES.get(name, {})),
             "scenarios": {s.name: s.description for s in challenge.scenarios.values()},
@@ -141,9 +145,11 @@ def list_(as_json: bool) -> None:
                 click.echo(f"  {kind[:-1]:9} {key:10} {text}")
         click.echo(f"  baselines {', '.join(entry['baselines'])}")
     click.echo("")
-    for key, text in record["tiers"].items():
-        click.echo(f"tier {key:8} {text}")
-    click.echo(f"splits        {', '.join(record['splits'])} (sealed)")
+    for name, tiers in record["datasets"].items():
+        click.echo(f"dataset {name}")
+        for key, text in tiers.items():
+            click.echo(f"  tier {key:14} {text}")
+    click.echo(f"splits {', '.join(record['splits'])} (sealed)")
 
 
 @main.command()
@@ -159,12 +165,14 @@ def get(challenge: str, tier: str, split: tuple[str, ...], workers: int | None) 
     Example:  skysynergy get shear --tier tiny
     """
     from .challenges import datasets
-    from .challenges.challenge import names
+    from .challenges.challenge import load, names
     from .challenges.names import choose
     from .challenges.sealing import OPEN_SPLITS
+    from .challenges.tiers import DATASETS
 
-    choose("challenge or dataset", challenge, [*names(), datasets.NAME])
-    for where in [datasets.Split.of(tier, name) for name in split or OPEN_SPLITS]:
+    choose("challenge or dataset", challenge, [*names(), *DATASETS])
+    dataset = challenge if challenge in DATASETS and challenge not in names() else load(challenge).dataset
+    for where in [datasets.Split.of(tier, name, dataset=dataset) for name in split or OPEN_SPLITS]:
         datasets.generate(where, workers=workers or _cores())
         click.echo(f"{where.data}\n{where.truth}")
 
@@ -202,14 +210,12 @@ def simulate(
     Example:  skysynergy simulate sky --tier full --split train --out s3://bucket/sky --cluster tcp://host:8786
     """
     from .challenges import datasets, sealing
-    from .challenges.names import choose
     from .simulators.storage import where_from
 
     if cluster is not None and workers is not None:
         raise click.UsageError("--cluster has workers of its own: leave out --workers")
-    choose("dataset", dataset, [datasets.NAME])
     homes = [None if home is None else where_from(home) for home in (out, truth_out)]
-    where = datasets.Split.of(tier, split, *homes)
+    where = datasets.Split.of(tier, split, *homes, dataset=dataset)
     datasets.check_homes(where)
     secret = None
     if secret_file is not None:
@@ -241,10 +247,8 @@ def verify(dataset: str, tier: str, split: str) -> None:
     Example:  skysynergy verify sky --tier tiny --split validation
     """
     from .challenges import datasets
-    from .challenges.names import choose
 
-    choose("dataset", dataset, [datasets.NAME])
-    for path in datasets.verify(datasets.Split.of(tier, split)):
+    for path in datasets.verify(datasets.Split.of(tier, split, dataset=dataset)):
         click.echo(f"{path}: whole")
 
 

@@ -1,30 +1,17 @@
-"""A baseline on a split: fit where it learns, predict every field, write a submission."""
+"""A baseline on a split: fit where it learns, predict every id, write a submission."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from ..challenges.challenge import Challenge
-from ..challenges.method import Field
 from ..challenges.submissions import write_submission
 from .baseline import Baseline
 
-__all__ = ["examples", "solve"]
-
-
-def examples(
-    challenge: Challenge, tier: str, track: str | None = None
-) -> Iterator[tuple[Field, Mapping[str, float]]]:
-    """The fields of the training split with their truth."""
-    truth = challenge.truth(tier, "train")["fields"].to_dataset()
-    rows = {int(identity): row for row, identity in enumerate(truth["id"].to_numpy())}
-    for field in challenge.fields(tier, "train", track):
-        row = rows[field.id]
-        yield field, {str(name): float(values[row]) for name, values in truth.items() if name != "id"}
+__all__ = ["solve"]
 
 
 def solve(
@@ -37,7 +24,7 @@ def solve(
     out: Path,
     progress: bool | None = None,
 ) -> Path:
-    """Predict every field of a split, and write what a participant would submit.
+    """Predict every id of a split, and write what a participant would submit.
 
     Arguments:
         challenge: whose question is answered.
@@ -59,13 +46,14 @@ def solve(
         raise FileNotFoundError(f"{out} cannot be written: make the folder {out.parent} first")
     metadata = challenge.metadata(tier, split, track)
     if baseline.learns:
-        baseline = baseline.fit(examples(challenge, tier, track))
-    rows: dict[int, Mapping[str, float]] = {}
+        baseline = baseline.fit(challenge.examples(tier, track))
+    ids, answers = [], []
     disable = None if progress is None else not progress
-    given = challenge.fields(tier, split, track)
-    for field in tqdm(given, total=len(challenge.ids(tier, split)), desc=baseline.name, disable=disable):
-        rows[field.id] = baseline.predict(field)
-    ids = np.array(list(rows), dtype=np.int64)
-    columns = {name: np.array([row[name] for row in rows.values()]) for name in challenge.schema.names}
-    write_submission(out, ids, columns, metadata)
+    with tqdm(total=len(challenge.ids(tier, split)), desc=baseline.name, disable=disable) as bar:
+        for piece in challenge.given(tier, split, track):
+            ids.append(np.atleast_1d(piece.id))
+            answers.append({name: np.atleast_1d(values) for name, values in baseline.predict(piece).items()})
+            bar.update(len(ids[-1]))
+    columns = {name: np.concatenate([answer[name] for answer in answers]) for name in answers[0]}
+    write_submission(out, np.concatenate(ids), columns, metadata)
     return out

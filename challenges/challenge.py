@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from ..scoring.scorecard import Scorecard
     from ..simulators.sky import Sky
-    from .method import Field
     from .submissions import SubmissionSchema, Table
 
 __all__ = ["CHALLENGES", "Challenge", "Scenario", "Track", "load", "names"]
@@ -66,6 +65,7 @@ class Challenge(ABC):
     Attributes:
         name: as people type it.
         question: what is asked, in a line.
+        dataset: name of the dataset that it is asked about.
         tracks: by name; the first is the default.
         scenarios: what the harness can draw, by name.
         schema: what a submission holds.
@@ -73,6 +73,7 @@ class Challenge(ABC):
 
     name: ClassVar[str]
     question: ClassVar[str]
+    dataset: ClassVar[str] = "sky"
     tracks: ClassVar[Mapping[str, Track]]
     scenarios: ClassVar[Mapping[str, Scenario]]
     schema: ClassVar[SubmissionSchema]
@@ -85,27 +86,34 @@ class Challenge(ABC):
         """The data of a split: groups of exposures by survey, opened lazily, images in nJy."""
         from .datasets import Split, open_split
 
-        return open_split(Split.of(tier, split))
+        return open_split(Split.of(tier, split, dataset=self.dataset))
 
     def truth(self, tier: str = "tiny", split: str = "validation") -> xarray.DataTree:
         """The truth of a split that is not sealed."""
         from .datasets import Split, open_truth
 
-        return open_truth(Split.of(tier, split))
+        return open_truth(Split.of(tier, split, dataset=self.dataset))
 
-    def fields(
-        self, tier: str = "tiny", split: str = "validation", track: str | None = None
-    ) -> Iterator[Field]:
-        """The fields of a split, one at a time, as a method sees them on a track."""
-        from .datasets import fields
+    def given(self, tier: str = "tiny", split: str = "validation", track: str | None = None) -> Iterator[Any]:
+        """A split as a method sees it on a track, a piece at a time: fields of exposures, or light curves.
+
+        ``id`` of a piece is an id of `ids`, or (n,) of them.
+        """
+        from .sky_fields import fields
 
         yield from fields(self.open(tier, split), self.track(track).surveys)
+
+    @abstractmethod
+    def examples(
+        self, tier: str = "tiny", track: str | None = None
+    ) -> Iterator[tuple[Any, Mapping[str, Any]]]:
+        """The pieces of the training split that a method may learn from, with their truth."""
 
     def metadata(self, tier: str, split: str, track: str | None = None) -> dict[str, str]:
         """What a submission's file says about itself."""
         from .datasets import Split, open_split
 
-        tree = open_split(Split.of(tier, split))
+        tree = open_split(Split.of(tier, split, dataset=self.dataset))
         return {
             "challenge": self.name,
             "track": self.track(track).name,

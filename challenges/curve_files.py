@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr, ndtri
 
+from ..simulators.hosts import quantiles
 from .light_curves import Z_LEVELS, LightCurves, light_curve_problems, sound
 from .problems import Problem, SubmissionError, rows_text
 from .submission_files import kind_of_file
@@ -246,11 +246,8 @@ def normal_quantiles(mean: ArrayLike, error: ArrayLike) -> NDArray[np.float32]:
     mu, sigma = (np.asarray(one, dtype=float)[:, None] for one in (mean, error))
     known = np.isfinite(mu) & (mu > 0)
     width = np.where(known & np.isfinite(sigma) & (sigma > 0), sigma, 0.0)
-    # Below zero lies the part `below`; what is left is shared out anew.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        below = np.where(width > 0, ndtr(-mu / width), 0.0)
-    z = mu + width * ndtri(below + (1 - below) * np.array(Z_LEVELS))
-    return np.where(known, np.maximum(z, 0.0), np.nan).astype(np.float32)
+    spread = np.where(width > 0, quantiles(mu[:, 0], np.where(width > 0, width, 1.0)[:, 0]), mu)
+    return np.where(known, spread, np.nan).astype(np.float32)
 
 
 def read_quantiles(percent: Sequence[float], values: NDArray) -> NDArray[np.float32]:

@@ -9,35 +9,26 @@ grows from a secret that its organiser keeps, and carries the commitment to it.
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import platformdirs
 import xarray
 
-from ..simulators import integrity, quantisation, sky_layout, store, stream
-from ..simulators.fields import simulate_shard
+from ..simulators import integrity, store, stream
 from ..simulators.software import lock
 from ..simulators.storage import Where, join, place_at, where_from
-from ..simulators.surveys import BANDS, SURVEYS
 from ..version import __version__
-from . import sealing
-from .method import Field, SurveyExposures
+from . import sealing, sky_fields
 from .names import choose
-from .tiers import SPLITS, TIERS
+from .tiers import DATASETS, SKY, SPLITS, Tier
 
 __all__ = [
-    "VERSION",
     "DatasetError",
     "Split",
     "check_homes",
     "data_home",
-    "field_from_arrays",
-    "fields",
     "generate",
     "is_absent",
     "open_split",
@@ -46,9 +37,6 @@ __all__ = [
     "verify",
 ]
 
-NAME = "sky"
-VERSION = "0.3"
-
 
 class DatasetError(Exception):
     """A dataset that is not there or cannot be made, and what to do about it."""
@@ -56,24 +44,36 @@ class DatasetError(Exception):
 
 @dataclass(frozen=True)
 class Split:
-    """One split of one tier of the dataset ``sky``, where it is stored.
+    """One split of one tier of a dataset, where it is stored.
 
     Attributes:
         tier, split: their names.
         home: path or URL of all datasets.
         truth_home: of sealed truth, where that lies apart; None for beside the data.
+        dataset: its name.
     """
 
     tier: str
     split: str
     home: Where
     truth_home: Where | None = None
+    dataset: str = SKY.name
 
     @classmethod
-    def of(cls, tier: str, split: str, home: Where | None = None, truth_home: Where | None = None) -> Split:
+    def of(
+        cls,
+        tier: str,
+        split: str,
+        home: Where | None = None,
+        truth_home: Where | None = None,
+        *,
+        dataset: str = SKY.name,
+    ) -> Split:
         """The split of these names; near matches are suggested where there is none."""
-        names = choose("tier", tier, TIERS), choose("split", split, SPLITS)
-        return cls(*names, data_home() if home is None else home, truth_home or sealed_home())
+        known = DATASETS[choose("dataset", dataset, DATASETS)].tiers
+        names = choose("tier", tier, known), choose("split", split, SPLITS)
+        home = data_home() if home is None else home
+        return cls(*names, home, truth_home or sealed_home(), dataset)
 
     def __post_init__(self) -> None:
         for name in ("home", "truth_home"):
@@ -96,12 +96,22 @@ class Split:
 
     @property
     def _folders(self) -> tuple[str, ...]:
-        return NAME, VERSION, self.tier
+        return self.dataset, self.version, self.tier
+
+    @property
+    def version(self) -> str:
+        """Of the dataset."""
+        return DATASETS[self.dataset].version
+
+    @property
+    def content(self) -> Tier:
+        """What it holds, and how that is made."""
+        return DATASETS[self.dataset].tiers[self.tier]
 
     @property
     def dither_key(self) -> bytes:
         """Public key of the quantisation."""
-        return f"{NAME} {VERSION} {self.tier} {self.split}".encode()
+        return f"{self.dataset} {self.version} {self.tier} {self.split}".encode()
 
 
 def data_home() -> Where:
@@ -151,49 +161,37 @@ def generate(
             dataset lies there, or the object store or the scheduler can't be reached.
     """
     check_homes(split)
-    tier = TIERS[split.tier]
     seal: dict[str, object] = {"commitment": ""}
     if split.is_open:
         if secret is not None:
             raise DatasetError(f"{split.split} has a published secret: leave out the secret file")
-        secret = sealing.open_secret(NAME, VERSION, split.tier, split.split)
+        secret = sealing.open_secret(split.dataset, split.version, split.tier, split.split)
     elif secret is None:
         raise DatasetError(
-            f"{split.split} is sealed: to make one of your own, keep its secret in a file: `skysynergy "
-            f"simulate sky --tier {split.tier} --split {split.split} --secret-file FILE` (the file is made "
-            "where there is none); train and validation need no secret"
+            f"{split.split} is sealed: to make one of your own, keep its secret in a file: "
+            f"`skysynergy simulate {split.dataset} --tier {split.tier} --split {split.split} "
+            "--secret-file FILE` (the file is made where there is none); train and validation need no secret"
         )
     else:
         seal = {"commitment": seal_of(split, secret)}
     attributes = {
-        "name": NAME,
-        "version": VERSION,
+        "name": split.dataset,
+        "version": split.version,
         "tier": split.tier,
         "split": split.split,
         "dither_key": split.dither_key.decode(),
-        "sky": tier.sky.describe(),
         "lock": lock(),
-    } | seal
+    }
+    attributes |= split.content.describe() | seal
     paths = [split.data, split.truth]
     for folder in (path.parent for path in paths if isinstance(path, Path)):
         folder.mkdir(parents=True, exist_ok=True)
     with place_at(split.data).alone():
-        for path, layout in zip(
-            paths,
-            sky_layout.layouts(tier.sky, scenes_per_shard=tier.scenes_per_shard, attributes=attributes),
-            strict=True,
-        ):
+        for path, layout in zip(paths, split.content.layouts(attributes), strict=True):
             store.create(path, layout)
         if not split.is_open and isinstance(split.truth, Path):
             split.truth.chmod(0o700)
-        simulate = functools.partial(
-            simulate_shard,
-            sky=tier.sky,
-            secret=secret,
-            split=SPLITS.index(split.split),
-            fields_per_shard=tier.scenes_per_shard // tier.sky.scenes_per_field,
-            dither_key=split.dither_key,
-        )
+        simulate = split.content.simulator(secret, SPLITS.index(split.split), split.dither_key)
         run = stream.write_stream(paths, simulate, workers=workers, cluster=cluster, progress=progress)
         for path in paths:
             store.finish(path, run)
@@ -214,8 +212,8 @@ def is_absent(where: Where) -> bool:
 
 def seal_of(split: Split, secret: bytes) -> str:
     """The commitment to publish for a sealed split."""
-    spec = {"dataset": NAME, "version": VERSION, "tier": split.tier, "split": split.split}
-    spec |= {"sky": TIERS[split.tier].sky.describe()}
+    spec = {"dataset": split.dataset, "version": split.version, "tier": split.tier, "split": split.split}
+    spec |= split.content.describe()
     return sealing.commitment(secret, code_version=__version__, lock=lock().encode(), spec=spec)
 
 
@@ -227,14 +225,7 @@ def open_split(split: Split) -> xarray.DataTree:
         StoreError: if it is incomplete or damaged, or of another schema.
     """
     tree = _open(split, split.data)
-    key = tree.attrs["dither_key"].encode()
-    for survey in SURVEYS.values():
-        if survey.group in tree.children:
-            dataset = tree[survey.group].to_dataset()
-            image = quantisation.decode_array(dataset["image"], dataset["step"], key, survey.group)
-            image.attrs["units"] = "nJy"
-            tree[survey.group] = xarray.DataTree(dataset.assign(image=image))
-    return tree
+    return sky_fields.decoded(tree) if split.dataset == SKY.name else tree
 
 
 def open_truth(split: Split) -> xarray.DataTree:
@@ -280,66 +271,7 @@ def _open(split: Split, path: Where) -> xarray.DataTree:
         if not split.is_open:
             raise DatasetError(
                 f"{path} is not there: {split.split} is sealed and comes from its organiser; to organise "
-                f"one of your own: `skysynergy simulate sky {what} --secret-file FILE`"
+                f"one of your own: `skysynergy simulate {split.dataset} {what} --secret-file FILE`"
             )
-        raise DatasetError(f"{path} is not there: make it with `skysynergy get sky {what}`")
+        raise DatasetError(f"{path} is not there: make it with `skysynergy get {split.dataset} {what}`")
     return store.open_store(path)
-
-
-def fields(
-    tree: xarray.DataTree, surveys: Sequence[str] = tuple(SURVEYS), *, pixels: bool = True
-) -> Iterator[Field]:
-    """The fields of an opened split, one at a time, with the exposures of these surveys.
-
-    Without `pixels`, images and masks are empty and nothing large is read.
-    """
-    numbers = tree["scenes/field"].to_numpy()
-    ids = tree["fields/id"].to_numpy()
-    for number, identity in enumerate(ids):
-        scenes = np.flatnonzero(numbers == number)
-        one = slice(int(scenes[0]), int(scenes[-1]) + 1)
-        arrays = {}
-        bands = {}
-        for survey in SURVEYS.values():
-            if survey.name in surveys and survey.group in tree.children:
-                group = tree[survey.group].to_dataset()
-                bands[survey.name] = group["band"].to_numpy()
-                for name in _SCENE_ARRAYS:
-                    chosen = group[name][one]
-                    if not pixels and name in ("image", "mask"):
-                        chosen = chosen[..., :0, :0]
-                    arrays[f"{survey.group}/{name}"] = chosen.to_numpy()
-                for name in _FIELD_ARRAYS:
-                    arrays[f"{survey.group}/{name}"] = group[name][number : number + 1].to_numpy()
-        yield field_from_arrays(int(identity), float(tree.attrs["sky"]["width_arcsec"]), arrays, bands)
-
-
-_SCENE_ARRAYS = ("image", "mask", "sky_variance", "read_variance", "wcs")
-_FIELD_ARRAYS = ("electron", "mjd", "fwhm", "m5", "airmass", "psf")
-
-
-def field_from_arrays(
-    identity: int, width_arcsec: float, arrays: dict[str, np.ndarray], bands: dict[str, np.ndarray]
-) -> Field:
-    """A field from the arrays of one field of the data store, images in nJy.
-
-    Arguments:
-        identity: its id.
-        width_arcsec: of a scene.
-        arrays: by path, such as ``lsst/image``.
-        bands: by survey, (exposure,) codes of the bands.
-    """
-    names = np.array(list(BANDS))
-    surveys = {}
-    for name, codes in bands.items():
-        survey = SURVEYS[name]
-        members = {key: arrays[f"{survey.group}/{key}"] for key in _SCENE_ARRAYS}
-        members |= {key: arrays[f"{survey.group}/{key}"][0] for key in _FIELD_ARRAYS}
-        surveys[name] = SurveyExposures(
-            survey=name,
-            pixel_arcsec=survey.pixel_arcsec,
-            psf_pixel_arcsec=survey.pixel_arcsec / survey.psf_oversampling,
-            band=names[codes],
-            **members,
-        )
-    return Field(identity, width_arcsec, surveys)

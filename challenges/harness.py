@@ -34,12 +34,12 @@ from ..simulators.surveys import BANDS, SURVEYS
 from ..simulators.workers import worker_pool
 from ..version import __version__
 from .challenge import Challenge, Scenario, Track
-from .datasets import field_from_arrays
 from .method import Field, save_field
 from .names import choose
 from .run_method import REFUSED, MethodError
 from .sealing import new_secret
 from .shear import psf_ellipticity
+from .sky_fields import field_from_arrays
 from .submissions import SubmissionError, Table, accept
 
 __all__ = ["Run", "calibrate", "harness_field"]

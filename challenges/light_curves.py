@@ -14,13 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..simulators.hosts import LEVELS as Z_LEVELS
 from ..simulators.surveys import BANDS, find_band
 from .problems import ROWS_NAMED, Problem, SubmissionError, rows_text
 
 __all__ = ["Z_LEVELS", "LightCurves", "light_curve_problems", "require_sound", "sound"]
-
-Z_LEVELS = (0.0228, 0.1587, 0.5, 0.8413, 0.9772)
-"""Levels of the quantiles that tell of p(z): those of a normal distribution at -2, -1, 0, 1 and 2 sigma."""
 
 _OF_OBSERVATIONS = ("mjd", "band", "flux", "error", "detected")
 _NO_BAND = 255

@@ -7,8 +7,7 @@ fresh pairs of fields that differ in nothing but the sign of the shear.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,9 +19,11 @@ from ..simulators.scenes import Content
 from ..simulators.sky import Sky
 from ..version import __version__
 from .challenge import Challenge, Scenario, Track
-from .datasets import DatasetError, Split, fields, open_split, open_truth
+from .datasets import DatasetError, Split, open_split, open_truth
+from .digests import digest_of
 from .method import Field
 from .shear_submission import SHEAR_SUBMISSION
+from .sky_fields import fields
 from .submissions import Table
 
 __all__ = ["Shear", "psf_ellipticity"]
@@ -59,6 +60,16 @@ class Shear(Challenge):
     def ids(self, tier: str = "tiny", split: str = "validation") -> np.ndarray:
         """(n,) opaque ids of the fields."""
         return open_split(Split.of(tier, split))["fields/id"].to_numpy()
+
+    def examples(
+        self, tier: str = "tiny", track: str | None = None
+    ) -> Iterator[tuple[Field, Mapping[str, float]]]:
+        """The fields of the training split, with their truth."""
+        truth = self.truth(tier, "train")["fields"].to_dataset()
+        rows = {int(identity): row for row, identity in enumerate(truth["id"].to_numpy())}
+        for field in self.given(tier, "train", track):
+            row = rows[field.id]
+            yield field, {str(name): float(values[row]) for name, values in truth.items() if name != "id"}
 
     def score(
         self,
@@ -104,7 +115,7 @@ class Shear(Challenge):
             provenance={
                 "code": __version__,
                 "dataset": data.attrs["content_sha256"],
-                "submission": _digest(predictions, columns),
+                "submission": digest_of(predictions, columns),
             },
         )
 
@@ -127,12 +138,3 @@ def psf_ellipticity(field: Field) -> np.ndarray:
             # halves the chi of a Gaussian of its own width: the two factors cancel.
             ellipticities.append(np.array([sky[0, 0] - sky[1, 1], 2 * sky[0, 1]]) / np.trace(sky))
     return np.mean(ellipticities, axis=0)
-
-
-def _digest(predictions: Any, columns: Mapping[str, np.ndarray]) -> str:
-    if isinstance(predictions, str | Path):
-        return "sha256:" + hashlib.sha256(Path(predictions).read_bytes()).hexdigest()
-    digest = hashlib.sha256()
-    for name in sorted(columns):
-        digest.update(name.encode() + np.ascontiguousarray(columns[name]).tobytes())
-    return "sha256:" + digest.hexdigest()

@@ -9,8 +9,9 @@ because the ids, which are opaque and belong to one dataset, tie it to its quest
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -101,12 +102,15 @@ class SubmissionSchema:
         id: what the int64 column ``id`` holds, such as ``"opaque id of the field"``.
         columns: the columns beside ``id``.
         checks: conditions on several columns.
+        samples: how many samples of a posterior a submission may hold besides, at most. Sample k, from 0,
+            of a column ``g1`` is the column ``g1_k``; the columns of all samples are there, or none.
     """
 
     challenge: str
     id: str
     columns: tuple[Column, ...]
     checks: tuple[Check, ...] = ()
+    samples: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -114,8 +118,19 @@ class SubmissionSchema:
 
     def limits(self, n_ids: int) -> Limits:
         """The largest submission worth reading: 64 bytes a cell, and four times the rows asked for."""
-        width = len(self.columns) + 1
+        width = len(self.columns) * (1 + self.samples) + 1
         return Limits((16 << 20) + 256 * n_ids * width, 4 * n_ids + 1000, 4 * width + 100)
+
+    def with_samples(self, given: Iterable[str]) -> SubmissionSchema:
+        """The same with the columns of as many samples as the names of columns that are given ask for."""
+        of_sample = re.compile(rf"(?:{'|'.join(map(re.escape, self.names))})_(\d{{1,4}})")
+        found = [int(match[1]) for name in given if (match := of_sample.fullmatch(name))]
+        n = min(max(found, default=-1) + 1, self.samples)
+        columns, checks = list(self.columns), list(self.checks)
+        for k in range(n):
+            columns += [replace(c, name=f"{c.name}_{k}") for c in self.columns]
+            checks += [_of_sample(check, k) for check in self.checks]
+        return replace(self, columns=tuple(columns), checks=tuple(checks), samples=0)
 
 
 def validate(
@@ -139,6 +154,7 @@ def validate(
             submission = read_submission(submission, schema.limits(len(expected_ids)))
         except SubmissionError as error:
             return error.problems
+    schema = schema.with_samples([*submission.columns, *submission.foreign])
     problems = list(submission.problems)
     problems += _metadata_problems(submission, {"challenge": schema.challenge, **(expected or {})})
     problems += _column_problems(submission, schema)
@@ -164,7 +180,7 @@ def accept(
     """The columns of a submission in the order of `expected_ids`, if it has no problem.
 
     Returns:
-        (n,) float64 or int64 arrays by name, without ``id``.
+        (n,) float64 or int64 arrays by name, without ``id``; those of samples too, where there are any.
 
     Raises:
         SubmissionError: with every problem there is.
@@ -175,11 +191,21 @@ def accept(
     problems = validate(submission, schema, expected_ids, expected)
     if problems:
         raise SubmissionError(problems, submission.source)
+    schema = schema.with_samples(submission.columns)
     ids = submission.columns["id"].astype(np.int64)
     order = np.argsort(ids)
     order = order[np.searchsorted(ids, expected_ids, sorter=order)]
     kinds = {"float": np.float64, "int": np.int64}
     return {c.name: submission.columns[c.name].astype(kinds[c.kind])[order] for c in schema.columns}
+
+
+def _of_sample(check: Check, k: int) -> Check:
+    names = check.columns
+
+    def holds(row: Mapping[str, np.ndarray]) -> np.ndarray:
+        return check.holds({name: row[f"{name}_{k}"] for name in names})
+
+    return replace(check, columns=tuple(f"{name}_{k}" for name in names), holds=holds)
 
 
 def _metadata_problems(table: Table, expected: Mapping[str, str]) -> list[Problem]:

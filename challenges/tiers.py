@@ -1,61 +1,72 @@
-"""How much sky: the tiers of the dataset ``sky``, and its splits.
-
-Fewer visits than ten years: each LSST exposure stands for up to four visits, whose exposure
-time, sky, read-outs and depth it has together. `full` has every visit of ten years.
-"""
+"""The datasets there are, how large each comes, and their splits."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ..simulators.realism import SURVEY
-from ..simulators.scenes import Content
-from ..simulators.sky import Sky
+from . import sky_tiers
 
-__all__ = ["SPLITS", "TIERS", "Tier"]
+if TYPE_CHECKING:
+    from ..simulators.layout import Layout
+    from ..simulators.stream import Shard
+
+__all__ = ["DATASETS", "SKY", "SPLITS", "Dataset", "Tier"]
 
 SPLITS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True)
-class Tier:
-    """One size of a dataset.
+class Tier(Protocol):
+    """One size of a dataset: what it holds, and how that is made.
 
     Attributes:
-        name: ``tiny``, ``small`` or ``full``, or one of these with ``-survey``.
+        name: as people type it.
         description: what it is for.
-        sky: what each split holds.
-        scenes_per_shard: scenes that one task makes and one file holds; whole fields.
+        size: of a split, in words, such as ``16 scenes``.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def size(self) -> str: ...
+
+    def describe(self) -> dict[str, Any]:
+        """What a split is made from, as JSON: an attribute of its stores, and part of its commitment."""
+        ...
+
+    def layouts(self, attributes: Mapping[str, Any]) -> tuple[Layout, Layout]:
+        """How the data and the truth of a split lie in their stores."""
+        ...
+
+    def simulator(self, secret: bytes, split: int, dither_key: bytes) -> Callable[[int], Sequence[Shard]]:
+        """What makes a shard, for the data and the truth, given its index; spawned workers can take it.
+
+        Arguments:
+            secret: keys every random number.
+            split: place of the split in `SPLITS`.
+            dither_key: public key of the quantisation.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What challenges are about.
+
+    Attributes:
+        name: as people type it.
+        version: of what is in it.
+        tiers: by name.
     """
 
     name: str
-    description: str
-    sky: Sky
-    scenes_per_shard: int
-
-    @property
-    def n_scenes(self) -> int:
-        return self.sky.n_fields * self.sky.scenes_per_field
+    version: str
+    tiers: Mapping[str, Tier]
 
 
-# Visits of ten years per band: per pointing, mean of the LSST baseline v3.0; four Euclid dithers.
-_TEN_YEARS = {"u": 49, "g": 70, "r": 194, "i": 199, "z": 168, "y": 173, "VIS": 4, "Y": 4, "J": 4, "H": 4}
-_TINY = {"u": 1, "g": 2, "r": 3, "i": 3, "z": 2, "y": 1, "VIS": 3, "Y": 3, "J": 3, "H": 3}
-_SMALL = {"u": 3, "g": 4, "r": 7, "i": 7, "z": 5, "y": 4, "VIS": 4, "Y": 4, "J": 4, "H": 4}
+SKY = Dataset("sky", "0.3", sky_tiers.TIERS)
 
-# Clustered galaxies to i = 27.5, and the stars of a high Galactic latitude, where both surveys look.
-_CONTENT = Content(latitude_deg=60.0)
-
-# The same exposures with everything that real ones suffer, bright stars too.
-_SURVEY = {"content": Content(latitude_deg=60.0, bright_stars=True), "realism": SURVEY}
-
-TIERS = {
-    "tiny": Tier("tiny", "seconds: tests and the demo", Sky(4, 4, _TINY, content=_CONTENT), 4),
-    "tiny-survey": Tier("tiny-survey", "tiny, spoiled as real exposures are", Sky(4, 4, _TINY, **_SURVEY), 4),
-    "small": Tier("small", "a laptop, some hours", Sky(200, 50, _SMALL, content=_CONTENT), 50),
-    "small-survey": Tier(
-        "small-survey", "small, spoiled as real exposures are", Sky(200, 50, _SMALL, **_SURVEY), 50
-    ),
-    # Ten scenes a field, because a worker holds a shard, and writes it, in 2 GiB (docs/results/scale.md).
-    "full": Tier("full", "a cluster", Sky(100_000, 10, _TEN_YEARS, condensed=1, content=_CONTENT), 10),
-}
+DATASETS = {dataset.name: dataset for dataset in (SKY,)}

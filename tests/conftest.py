@@ -68,7 +68,7 @@ def test_data() -> Path:
 @contextmanager
 def _little_sky(home: Path) -> Iterator[None]:
     """While this lasts, the tier ``tiny`` is 2 fields of 2 scenes, two shards, and lies in `home`."""
-    from skysynergy.challenges.tiers import TIERS
+    from skysynergy.challenges.sky_tiers import TIERS
     from skysynergy.simulators.sky import Sky
 
     sky = Sky(2, 2, {"i": 2, "VIS": 2, "H": 1}, width_arcsec=9.6)

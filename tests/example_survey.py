@@ -48,9 +48,10 @@ def facts(folder, survey, visits):
 
     Made through the tier ``tiny``, which has to be replaced and put back by the caller.
     """
-    from skysynergy.challenges.datasets import Split, fields, generate, open_split, open_truth
+    from skysynergy.challenges.datasets import Split, generate, open_split, open_truth
     from skysynergy.challenges.figures import exposures_figure, save, scene_figure
-    from skysynergy.challenges.tiers import TIERS
+    from skysynergy.challenges.sky_fields import fields
+    from skysynergy.challenges.sky_tiers import TIERS
     from skysynergy.simulators.scenes import Content
     from skysynergy.simulators.sky import Sky
     from skysynergy.simulators.surveys import BANDS, SURVEYS

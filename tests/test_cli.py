@@ -18,8 +18,9 @@ import pytest
 from skysynergy.baselines.baseline import BASELINES
 from skysynergy.challenges import datasets, sealing
 from skysynergy.challenges.challenge import CHALLENGES, load
+from skysynergy.challenges.sky_tiers import TIERS
 from skysynergy.challenges.submissions import write_submission
-from skysynergy.challenges.tiers import SPLITS, TIERS
+from skysynergy.challenges.tiers import DATASETS, SPLITS
 from skysynergy.cli import main
 from skysynergy.scoring.scorecard import Scorecard
 
@@ -44,7 +45,7 @@ class TestHelp:
             first, *words = shlex.split(example)
             assert first == name
             given = cli.parse(name, *words)
-            known = {"challenge": CHALLENGES, "dataset": [datasets.NAME], "tier": TIERS}
+            known = {"challenge": CHALLENGES, "dataset": list(DATASETS), "tier": TIERS}
             for key in given.keys() & known.keys():
                 assert given[key] in known[key]
 
@@ -96,7 +97,9 @@ class TestList:
 
     def test_a_program_reads_the_same(self, cli):
         record = json.loads(cli.works("list", "--json"))
-        assert list(record["tiers"]) == list(TIERS) and record["splits"] == list(SPLITS)
+        tiers = {name: list(dataset.tiers) for name, dataset in DATASETS.items()}
+        assert {name: list(listed) for name, listed in record["datasets"].items()} == tiers
+        assert record["splits"] == list(SPLITS)
         assert set(record["challenges"]) == set(CHALLENGES)
         for name, entry in record["challenges"].items():
             challenge = load(name)

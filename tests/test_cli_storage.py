@@ -3,6 +3,7 @@
 import pytest
 from skysynergy.challenges import datasets, sealing
 from skysynergy.challenges.datasets import Split
+from skysynergy.challenges.tiers import SKY
 from skysynergy.simulators import cluster
 
 ONE = ("--workers", "1")
@@ -12,7 +13,7 @@ def test_a_dataset_in_a_bucket_is_used_as_one_in_a_folder(little_sky, bucket, cl
     expected = datasets.open_split(Split.of("tiny", "validation"))
     home = f"{bucket}/skies"
     said = cli.works("simulate", "sky", "--split", "validation", "--out", home, *ONE)
-    assert said.splitlines()[0] == f"{home}/sky/{datasets.VERSION}/tiny/validation.zarr"
+    assert said.splitlines()[0] == f"{home}/sky/{SKY.version}/tiny/validation.zarr"
     monkeypatch.setenv("SKYSYNERGY_DATA", home)
     found = datasets.open_split(Split.of("tiny", "validation"))
     assert found.attrs["content_sha256"] == expected.attrs["content_sha256"]
@@ -35,10 +36,10 @@ def test_sealed_truth_does_not_lie_beside_public_data(empty_sky, bucket, cli, tm
     for beside in (bucket, f"{bucket}/", f"{bucket}/within"):
         assert "would read it" in cli.fails(*command, "--truth-out", beside)
     done = cli.works(*command, "--truth-out", tmp_path / "mine")
-    truth = tmp_path / "mine/sky" / datasets.VERSION / "tiny/test.truth.zarr"
-    assert done.splitlines()[:2] == [f"{bucket}/sky/{datasets.VERSION}/tiny/test.zarr", str(truth)]
+    truth = tmp_path / "mine/sky" / SKY.version / "tiny/test.truth.zarr"
+    assert done.splitlines()[:2] == [f"{bucket}/sky/{SKY.version}/tiny/test.zarr", str(truth)]
     assert truth.stat().st_mode & 0o777 == 0o700
-    assert datasets.is_absent(f"{bucket}/sky/{datasets.VERSION}/tiny/test.truth.zarr")
+    assert datasets.is_absent(f"{bucket}/sky/{SKY.version}/tiny/test.truth.zarr")
     # Whoever keeps the truth verifies and scores; others have the data only.
     monkeypatch.setenv("SKYSYNERGY_DATA", bucket)
     assert cli.works("verify", "sky", "--split", "test").count(": whole") == 1

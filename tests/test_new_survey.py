@@ -42,7 +42,7 @@ def check(seen):
 
 
 def test_roman_is_one_entry_more(monkeypatch, tmp_path):
-    from skysynergy.challenges.tiers import TIERS
+    from skysynergy.challenges.sky_tiers import TIERS
 
     monkeypatch.syspath_prepend(str(SCRIPT.parent))
     monkeypatch.setitem(TIERS, "tiny", TIERS["tiny"])
@@ -54,7 +54,7 @@ def test_roman_is_one_entry_more(monkeypatch, tmp_path):
 
 
 def test_no_tier_looks_with_roman():
-    from skysynergy.challenges.tiers import TIERS
+    from skysynergy.challenges.sky_tiers import TIERS
     from skysynergy.simulators.surveys import SURVEYS
 
     for tier in TIERS.values():

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from skysynergy.challenges import canvas
-from skysynergy.challenges.tiers import TIERS
+from skysynergy.challenges.sky_tiers import TIERS
 from skysynergy.simulators.fields import simulate_shard
 from skysynergy.simulators.integrity import verify
 from skysynergy.simulators.places import WORK_RECEIPTS

@@ -20,7 +20,7 @@ from skysynergy.baselines.moments import MomentsShear
 from skysynergy.challenges import canvas
 from skysynergy.challenges.challenge import load
 from skysynergy.challenges.harness import harness_field
-from skysynergy.challenges.tiers import TIERS
+from skysynergy.challenges.sky_tiers import TIERS
 from skysynergy.simulators import observations
 from skysynergy.simulators.calibration_errors import CalibrationErrors
 from skysynergy.simulators.detectors import BAD_COLUMN, COSMIC_RAY, GAP, SATURATED

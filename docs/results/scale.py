@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from skysynergy.challenges import canvas
-from skysynergy.challenges.tiers import TIERS
+from skysynergy.challenges.sky_tiers import TIERS
 from skysynergy.simulators.sky import exposure_bands
 from skysynergy.simulators.surveys import SURVEYS
 

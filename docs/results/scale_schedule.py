@@ -17,7 +17,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from scale_cluster import Cluster, Run, simulate
 from skysynergy.challenges import canvas
-from skysynergy.challenges.tiers import TIERS
+from skysynergy.challenges.sky_tiers import TIERS
 
 HERE = Path(__file__).parent
 SEED = 20260101

@@ -22,7 +22,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from skysynergy.challenges.tiers import TIERS
+from skysynergy.challenges.sky_tiers import TIERS
 from skysynergy.simulators import fields, quantisation, sky_layout, store
 from skysynergy.simulators.fields import simulate_shard
 from skysynergy.simulators.rendering import fourier

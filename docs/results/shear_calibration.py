@@ -15,9 +15,9 @@ from pathlib import Path
 from skysynergy.baselines.baseline import reference
 from skysynergy.challenges import canvas
 from skysynergy.challenges.challenge import Challenge, load
-from skysynergy.challenges.datasets import VERSION
 from skysynergy.challenges.harness import calibrate
 from skysynergy.challenges.shear_figures import bias_figure
+from skysynergy.challenges.tiers import SKY
 
 HERE = Path(__file__).parent
 SEED = b"skysynergy seed 1"
@@ -58,7 +58,7 @@ def write(challenge: Challenge, scenario: str, pairs: int, workers: int) -> None
             bounds.append(f"{abs(metric.value) + metric.high - metric.low:.4f}")
         rows.append(f"| {name} | {scenario} | {count:,} | {bounds[0]} | {bounds[1]} |")
         print(card.to_table())
-    text = HEAD.format(scenario=scenario, sky=VERSION) + "\n".join(rows) + "\n\n"
+    text = HEAD.format(scenario=scenario, sky=SKY.version) + "\n".join(rows) + "\n\n"
     text += "\n\n".join(c.to_markdown() for c in cards)
     text += f"\n\n![Bias of each baseline](shear_{scenario}.png)\n"
     canvas.write_whole(HERE / f"shear_{scenario}.md", text.encode())

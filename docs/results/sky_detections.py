@@ -33,7 +33,7 @@ from sky_detections_scenes import (
     within_fwhm,
 )
 from skysynergy.challenges import canvas
-from skysynergy.challenges.tiers import TIERS
+from skysynergy.challenges.sky_tiers import TIERS
 from skysynergy.simulators.detections import (
     AMBIGUOUS_RATIO,
     HIDDEN_RATIO,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from skysynergy.challenges.tiers import TIERS
+from skysynergy.challenges.sky_tiers import TIERS
 from skysynergy.simulators.cadence import LSST_DEPTHS, Visit, sample_visits
 from skysynergy.simulators.detection_image import DetectionImage
 from skysynergy.simulators.detections import (

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray
 from skysynergy.baselines.baseline import BASELINES, Baseline, baseline
-from skysynergy.baselines.solve import examples, solve
+from skysynergy.baselines.solve import solve
 from skysynergy.challenges.challenge import load
 from skysynergy.challenges.method import Field
 from skysynergy.challenges.run_method import answer
@@ -38,14 +38,14 @@ class TestOnADataset:
     @pytest.mark.parametrize("track", [None, "lsst"])
     def test_it_answers_what_is_asked_and_changes_nothing(self, known, one, track, little_sky):
         challenge = load(known[0])
-        given = [frozen(field) for field in challenge.fields(track=track)]
+        given = [frozen(field) for field in challenge.given(track=track)]
         rows = [answer(one, field) for field in given]
         columns = {name: [row[name] for row in rows] for name in challenge.schema.names}
         assert all(set(row) == set(challenge.schema.names) for row in rows)
         challenge.read({"id": [field.id for field in given], **columns})
 
     def test_it_answers_the_same_again_and_never_looks_at_the_id(self, known, one, little_sky):
-        field = next(iter(load(known[0]).fields()))
+        field = next(iter(load(known[0]).given()))
         assert one.predict(field) == one.predict(replace(field, id=field.id + 1))
 
     def test_it_solves_a_split(self, known, one, little_sky, tmp_path):
@@ -54,7 +54,7 @@ class TestOnADataset:
         stated = challenge.metadata("tiny", "validation")
         assert read_submission(out).metadata == stated
         found = accept(out, challenge.schema, challenge.ids(), stated)
-        for row, field in enumerate(challenge.fields()):
+        for row, field in enumerate(challenge.given()):
             predicted = one.predict(field)
             assert {name: values[row] for name, values in found.items()} == predicted
         assert challenge.score(out).provenance["dataset"] == stated["dataset"]
@@ -90,11 +90,11 @@ def test_a_baseline_that_learns_is_fitted_to_the_training_split(little_sky, tmp_
 def test_examples_are_matched_to_their_truth_by_id(little_sky, monkeypatch):
     """Whatever the order in which the truth lists the fields."""
     challenge = load("shear")
-    expected = {field.id: row for field, row in examples(challenge, "tiny")}
+    expected = {field.id: row for field, row in challenge.examples("tiny")}
     assert len({row["g1"] for row in expected.values()}) == 2
     rows = challenge.truth("tiny", "train")["fields"].to_dataset().isel(field=[1, 0])
     monkeypatch.setattr(type(challenge), "truth", lambda *_: {"fields": xarray.DataTree(rows)})
-    assert {field.id: row for field, row in examples(challenge, "tiny")} == expected
+    assert {field.id: row for field, row in challenge.examples("tiny")} == expected
 
 
 def test_a_submission_is_written_whole_or_not_at_all(little_sky, tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ import zarr
 from numcodecs import blosc
 from skysynergy.challenges.datasets import Split
 from skysynergy.challenges.loader import Loader
-from skysynergy.challenges.tiers import TIERS
+from skysynergy.challenges.sky_tiers import TIERS
 from skysynergy.simulators import sky_layout, store
 from skysynergy.simulators.hierarchy import preallocate
 from skysynergy.simulators.quantisation import decode, dithers

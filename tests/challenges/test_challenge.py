@@ -93,20 +93,20 @@ class TestContract:
             getattr(challenge, what)(tier, split)
 
     def test_an_unknown_track_is_refused_before_a_field_is_read(self, challenge, little_sky):
-        for ask in (lambda track: next(challenge.fields(track=track)), challenge_metadata(challenge)):
+        for ask in (lambda track: next(challenge.given(track=track)), challenge_metadata(challenge)):
             with pytest.raises(UnknownNameError, match="no track 'lssst'"):
                 ask("lssst")
 
     def test_ids_are_those_of_the_fields(self, challenge, little_sky):
         ids = challenge.ids()
         assert ids.dtype == np.int64 and ids.shape == (len(set(ids.tolist())),)
-        fields = list(challenge.fields())
+        fields = list(challenge.given())
         assert all(isinstance(field, Field) for field in fields)
         assert [field.id for field in fields] == ids.tolist()
 
     def test_tracks_decide_what_a_method_sees(self, challenge, little_sky):
         for track in challenge.tracks.values():
-            for field in challenge.fields(track=track.name):
+            for field in challenge.given(track=track.name):
                 assert tuple(field.surveys) == tuple(s for s in SURVEYS if s in track.surveys)
 
     def test_metadata_ties_a_submission_to_its_question(self, challenge, little_sky):

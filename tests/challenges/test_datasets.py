@@ -15,7 +15,8 @@ from skysynergy.challenges.challenge import load
 from skysynergy.challenges.datasets import DatasetError, Split, generate, open_split, open_truth, verify
 from skysynergy.challenges.names import UnknownNameError
 from skysynergy.challenges.shear import Shear
-from skysynergy.challenges.tiers import SPLITS, TIERS
+from skysynergy.challenges.sky_tiers import TIERS
+from skysynergy.challenges.tiers import SKY, SPLITS
 from skysynergy.simulators import disk, fields, store
 from skysynergy.simulators.layout import StoreError
 from skysynergy.simulators.scenes import Content
@@ -53,7 +54,7 @@ def assert_same(one, other):
 class TestPaths:
     def test_a_split_is_a_pair_of_stores(self, tmp_path):
         split = Split.of("small", "train", tmp_path)
-        assert split.data == tmp_path / "sky" / datasets.VERSION / "small" / "train.zarr"
+        assert split.data == tmp_path / "sky" / SKY.version / "small" / "train.zarr"
         assert split.truth == split.data.with_name("train.truth.zarr")
 
     def test_the_environment_says_where_they_lie(self, tmp_path, monkeypatch):
@@ -101,7 +102,7 @@ class TestTiers:
             assert set(tier.sky.visits) == theirs
             # ±g pairs and partners break the seal, and are left to the harness.
             assert not tier.sky.partners and tier.sky.shear_range[0] < tier.sky.shear_range[1]
-        secrets = {sealing.open_secret("sky", datasets.VERSION, t, s) for t in TIERS for s in SPLITS[:2]}
+        secrets = {sealing.open_secret("sky", SKY.version, t, s) for t in TIERS for s in SPLITS[:2]}
         assert len(secrets) == 2 * len(TIERS)
 
 
@@ -112,7 +113,7 @@ class TestGenerate:
         def never(*_, **__):
             raise AssertionError("a shard was simulated again")
 
-        monkeypatch.setattr(datasets, "simulate_shard", never)
+        monkeypatch.setattr(fields, "simulate_shard", never)
         generate(Split.of(*VALIDATION))
         assert files(own_sky) == before
 
@@ -130,7 +131,7 @@ class TestGenerate:
                 raise KeyboardInterrupt
             return simulate(shard, **options)
 
-        monkeypatch.setattr(datasets, "simulate_shard", stops)
+        monkeypatch.setattr(fields, "simulate_shard", stops)
         with pytest.raises(KeyboardInterrupt):
             generate(split)
         with pytest.raises(StoreError, match=r"incomplete: .*Run the same command again to resume it"):
@@ -145,7 +146,7 @@ class TestGenerate:
 
     def test_two_processes_never_make_one_split(self, empty_sky, monkeypatch):
         """The second is refused from before the store is there until it is whole, and nothing is lost."""
-        split, simulate, create = Split.of(*VALIDATION, empty_sky), datasets.simulate_shard, store.create
+        split, simulate, create = Split.of(*VALIDATION, empty_sky), fields.simulate_shard, store.create
         refused = []
 
         def also(make):
@@ -157,7 +158,7 @@ class TestGenerate:
 
             return tried
 
-        monkeypatch.setattr(datasets, "simulate_shard", also(simulate))
+        monkeypatch.setattr(fields, "simulate_shard", also(simulate))
         monkeypatch.setattr(store, "create", also(create))
         generate(split)
         assert refused == [create, create, simulate, simulate]
@@ -200,7 +201,7 @@ class TestGenerate:
     def test_it_says_what_made_it(self, little_sky):
         for split in (Split.of("tiny", name) for name in ("train", "validation")):
             attributes = open_split(split).attrs
-            assert attributes["name"] == "sky" and attributes["version"] == datasets.VERSION
+            assert attributes["name"] == "sky" and attributes["version"] == SKY.version
             assert (attributes["tier"], attributes["split"]) == ("tiny", split.split)
             assert attributes["commitment"] == ""
             assert attributes["sky"] == TIERS["tiny"].sky.describe()
@@ -244,7 +245,7 @@ class TestSealed:
         published = data.attrs["commitment"]
         assert published == truth.attrs["commitment"] == datasets.seal_of(split, secret)
         # Anybody can check it after the close from what the store says, and the secret.
-        spec = {"dataset": "sky", "version": datasets.VERSION, "tier": "tiny", "split": "test"}
+        spec = {"dataset": "sky", "version": SKY.version, "tier": "tiny", "split": "test"}
         revealed = {
             "code_version": data.attrs["code_version"],
             "lock": data.attrs["lock"].encode(),
@@ -274,7 +275,7 @@ class TestSealed:
         assert not {"g1", "g2"} & set(data["fields"].data_vars)
 
         # Its ids can't be had from the published secrets.
-        guesses = [sealing.open_secret("sky", datasets.VERSION, "tiny", s) for s in sealing.OPEN_SPLITS]
+        guesses = [sealing.open_secret("sky", SKY.version, "tiny", s) for s in sealing.OPEN_SPLITS]
         known = {
             fields.opaque_id(guess, "field", SPLITS.index("test"), n) for guess in guesses for n in range(2)
         }

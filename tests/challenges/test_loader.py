@@ -119,7 +119,7 @@ def test_scenes_are_those_of_the_opened_split(sky, track, request):
 
 
 def test_variance_is_that_of_a_method(little_sky):
-    fields = {field.id: field for field in load("shear").fields("tiny", "train")}
+    fields = {field.id: field for field in load("shear").given("tiny", "train")}
     ids = open_split(Split.of("tiny", "train"))["fields/id"].to_numpy()
     for batch in loader(targets=()):
         for k, (scene, number) in enumerate(zip(batch.scene.tolist(), batch.field.tolist(), strict=True)):

@@ -8,10 +8,12 @@ import shutil
 import numpy as np
 import pytest
 import zarr
-from skysynergy.challenges import datasets, sealing
+from skysynergy.challenges import sealing
 from skysynergy.challenges.challenge import load
 from skysynergy.challenges.datasets import DatasetError, Split, generate, open_split, open_truth, verify
-from skysynergy.challenges.tiers import SPLITS, TIERS
+from skysynergy.challenges.sky_fields import fields as every_field
+from skysynergy.challenges.sky_tiers import TIERS
+from skysynergy.challenges.tiers import SKY, SPLITS
 from skysynergy.simulators import fields, quantisation
 from skysynergy.simulators.counts import density_arcmin2
 from skysynergy.simulators.exposures import expose
@@ -43,7 +45,7 @@ class TestOpen:
         """Simulated again from the published secret, they agree to half a step of quantisation."""
         split, tier = Split.of(*VALIDATION), TIERS["tiny"]
         data = open_split(split)
-        secret = sealing.open_secret("sky", datasets.VERSION, *VALIDATION)
+        secret = sealing.open_secret("sky", SKY.version, *VALIDATION)
         for number in range(tier.sky.n_fields):
             shear = field_shear(tier.sky, secret, SPLITS.index("validation"), number)
             observed = fields.observe(tier.sky, secret, SPLITS.index("validation"), number)
@@ -147,7 +149,7 @@ class TestFields:
     @pytest.mark.parametrize("surveys", [tuple(SURVEYS), ("LSST",), ("EUCLID_NISP", "LSST")])
     def test_a_field_holds_the_slices_of_the_tree(self, surveys, little_sky):
         data = open_split(Split.of(*VALIDATION))
-        made = list(datasets.fields(data, surveys))
+        made = list(every_field(data, surveys))
         assert len(made) == TIERS["tiny"].sky.n_fields
         for number, field in enumerate(made):
             assert field.id == data["fields/id"][number] and field.width_arcsec == 9.6
@@ -169,7 +171,7 @@ class TestFields:
                 assert exposures.psf_pixel_arcsec == survey.pixel_arcsec / survey.psf_oversampling
 
     def test_a_track_hides_what_it_does_not_hold(self, little_sky):
-        for field in load("shear").fields(track="lsst"):
+        for field in load("shear").given(track="lsst"):
             assert set(field.surveys) == {"LSST"} and set(field.surveys["LSST"].band) == {"i"}
 
     def test_ids_are_opaque_and_of_one_field_each(self, little_sky):

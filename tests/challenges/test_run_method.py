@@ -20,7 +20,7 @@ RUN = [sys.executable, "-m", "skysynergy.challenges.run_method"]
 @pytest.fixture
 def field(little_sky, tmp_path):
     path = tmp_path / "field.npz"
-    save_field(path, next(iter(load("shear").fields())))
+    save_field(path, next(iter(load("shear").given())))
     return path
 
 

@@ -13,8 +13,8 @@ from skysynergy.challenges.challenge import load
 from skysynergy.challenges.datasets import Split, generate, open_split
 from skysynergy.challenges.method import Field, SurveyExposures
 from skysynergy.challenges.shear import psf_ellipticity
+from skysynergy.challenges.sky_tiers import TIERS
 from skysynergy.challenges.submissions import write_submission
-from skysynergy.challenges.tiers import TIERS
 from skysynergy.scoring.shear import shear_bias, shear_quality, shear_sums
 from skysynergy.simulators import quantisation
 from skysynergy.simulators.scenes import Content
@@ -46,7 +46,7 @@ def given(shear):
     rng = np.random.default_rng(8)
     truth = shear.truth()
     true = np.stack([truth["fields/g1"].to_numpy(), truth["fields/g2"].to_numpy()], axis=1)
-    psf = np.array([psf_ellipticity(field) for field in shear.fields()])
+    psf = np.array([psf_ellipticity(field) for field in shear.given()])
     scatter = rng.normal(0, [0.003, 0.002], (N_FIELDS, 2))
     estimated = 1.1 * true + [0.002, -0.001] + 0.3 * psf + scatter
     correlation = rng.uniform(-0.5, 0.5, N_FIELDS)
@@ -162,7 +162,7 @@ def test_scoring_reads_no_pixels(shear, given, monkeypatch):
         return decode(self, key)
 
     monkeypatch.setattr(quantisation.LazyImage, "_decode", spied)
-    next(iter(shear.fields()))
+    next(iter(shear.given()))
     assert max(shapes) > 0
     shapes.clear()
     shear.score(given.rows)
@@ -224,6 +224,6 @@ def test_the_psf_ellipticity_is_the_mean_of_all_exposures():
 
 def test_the_psf_ellipticity_does_not_depend_on_the_scenes(little_sky):
     """So it is not an estimate of the shear in disguise."""
-    field = next(iter(load("shear").fields()))
+    field = next(iter(load("shear").given()))
     blank = {n: replace(x, image=np.zeros_like(x.image)) for n, x in field.surveys.items()}
     np.testing.assert_array_equal(psf_ellipticity(field), psf_ellipticity(replace(field, surveys=blank)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from skysynergy.challenges.datasets import NAME, VERSION
 from skysynergy.challenges.sealing import OPEN_SPLITS, open_secret
-from skysynergy.challenges.tiers import SPLITS, TIERS
+from skysynergy.challenges.sky_tiers import TIERS
+from skysynergy.challenges.tiers import SKY, SPLITS
 from skysynergy.simulators.cadence import attainable, sample_visits
 from skysynergy.simulators.detectors import background
 from skysynergy.simulators.fields import observe
@@ -17,7 +17,7 @@ from skysynergy.simulators.surveys import BANDS, SURVEYS
 
 @pytest.mark.parametrize("split", OPEN_SPLITS)
 def test_every_field_of_the_tiny_tier_is_observed(split):
-    secret = open_secret(NAME, VERSION, "tiny", split)
+    secret = open_secret(SKY.name, SKY.version, "tiny", split)
     sky = TIERS["tiny"].sky
     for number in range(sky.n_fields):
         observed = observe(sky, secret, SPLITS.index(split), number)

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
-from skysynergy.challenges.datasets import field_from_arrays
+from skysynergy.challenges.sky_fields import field_from_arrays
 from skysynergy.simulators import quantisation
 from skysynergy.simulators.fields import opaque_id, simulate_field, simulate_shard
 from skysynergy.simulators.scenes import ISOLATED_CELL_ARCSEC, Content
