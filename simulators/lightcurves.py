@@ -1,0 +1,127 @@
+"""Light curves of transients as a survey takes them: what it sees, when it notices, what it keeps.
+
+All transients of a class at one place are done together, their observations in flat arrays, those of one after
+those of another. A survey notices a transient by two detections half an hour apart or more, as ELAsTiCC's and
+the alert stream's brokers have it, and keeps what it measures in that place from a month before the first of
+them to a month after the last, for 400 days at most. Nothing of that depends on what is true of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .epochs import Epochs, measured, saturated
+
+__all__ = ["DETECTION", "TRIGGER_DAYS", "Seen", "observe", "rows_between"]
+
+DETECTION = 5.0
+"""Signal-to-noise ratio of a difference image in which a transient is detected."""
+
+TRIGGER_DAYS = 30.0 / 1440.0
+"""Least time between two detections for a transient to be noticed: asteroids have moved on."""
+
+# What is kept, days: before the first detection, after the last, and after the first.
+_BEFORE, _AFTER, _LONGEST = 30.0, 30.0, 400.0
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Transients that were noticed, and what is kept of them.
+
+    Attributes:
+        which: (k,) their numbers among those that were observed.
+        row_size: (k,) how many observations each has.
+        row: (m,) the epoch of each observation.
+        true: (m,) flux without noise, nJy.
+        flux, error: (m,) as measured, nJy.
+        detected: (m,) whether it is a detection.
+    """
+
+    which: NDArray[np.int64]
+    row_size: NDArray[np.int64]
+    row: NDArray[np.int64]
+    true: NDArray[np.float32]
+    flux: NDArray[np.float32]
+    error: NDArray[np.float32]
+    detected: NDArray[np.bool_]
+
+    @property
+    def owner(self) -> NDArray[np.int64]:
+        """(m,) place in `which` of the transient that each observation is of."""
+        return np.repeat(np.arange(self.which.size), self.row_size)
+
+    def ends(self, of: NDArray[np.bool_], mjd: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+        """(k,) first and last of the times (m,) for which `of` (m,) is true; infinite where none is."""
+        return _ends(self.owner[of], mjd[of], self.which.size)
+
+
+def rows_between(epochs: Epochs, begin: ArrayLike, end: ArrayLike) -> tuple[NDArray, NDArray]:
+    """The epochs between two times, for many pairs of them.
+
+    Arguments:
+        epochs: sorted by time.
+        begin, end: (n,) MJD, included.
+
+    Returns:
+        (n,) how many each has, and (sum of them,) their numbers.
+    """
+    first = np.searchsorted(epochs.mjd, begin, side="left")
+    row_size = np.maximum(np.searchsorted(epochs.mjd, end, side="right") - first, 0)
+    starts = np.cumsum(row_size) - row_size
+    return row_size, np.arange(row_size.sum()) + np.repeat(first - starts, row_size)
+
+
+def observe(
+    rng: np.random.Generator,
+    epochs: Epochs,
+    row_size: NDArray[np.int64],
+    row: NDArray[np.int64],
+    flux: NDArray[np.float64],
+    *,
+    surface_brightness: NDArray[np.float64],
+    steady: ArrayLike = 0.0,
+    both_signs: bool = False,
+) -> Seen:
+    """Measure transients, and keep those that are noticed.
+
+    Arguments:
+        rng: where the noise comes from.
+        epochs: of the place, sorted by time.
+        row_size: (n,) observations of each; they follow each other.
+        row: (m,) the epoch of each observation.
+        flux: (m,) true difference flux, nJy.
+        surface_brightness: (n, bands) of the host, nJy/arcsec^2, by code of the band.
+        steady: (m,) light of a point source in the same place in all epochs, nJy.
+        both_signs: whether a source that fades below its reference is detected too.
+    """
+    n = row_size.size
+    owner = np.repeat(np.arange(n), row_size)
+    host = surface_brightness[owner, epochs.band[row]]
+    seen, error = measured(rng, epochs, flux, steady=steady, surface_brightness=host, rows=row)
+    mjd = epochs.mjd[row]
+    usable = ~saturated(epochs, flux, steady=steady, surface_brightness=host, rows=row)
+    strength = np.abs(seen) if both_signs else seen
+    detected = usable & (strength > DETECTION * error)
+    first, last = _ends(owner[detected], mjd[detected], n)
+    noticed = last - first >= TRIGGER_DAYS
+    until = np.minimum(last + _AFTER, first + _LONGEST)
+    kept = usable & noticed[owner] & (mjd >= (first - _BEFORE)[owner]) & (mjd <= until[owner])
+    return Seen(
+        which=np.flatnonzero(noticed),
+        row_size=np.bincount(owner[kept], minlength=n)[noticed],
+        row=row[kept],
+        true=flux[kept].astype(np.float32),
+        flux=seen[kept],
+        error=error[kept],
+        detected=detected[kept],
+    )
+
+
+def _ends(owner: NDArray[np.int64], mjd: NDArray[np.float64], n: int) -> tuple[NDArray, NDArray]:
+    first, last = np.full(n, np.inf), np.full(n, -np.inf)
+    np.minimum.at(first, owner, mjd)
+    np.maximum.at(last, owner, mjd)
+    return first, last
