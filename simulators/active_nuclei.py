@@ -47,7 +47,7 @@ _TIME_SCALE = (2.4, 0.17, 0.03, 0.21)
 _MEAN_WAVELENGTH = 6200.0
 
 # Luminosity function: a double power law about a magnitude that moves with redshift
-# (Palanque-Delabrouille et al. 2013, A&A 551, A29), numbers as coded in a public library of IDL routines.
+# (Palanque-Delabrouille et al. 2013, by our knowledge), numbers as coded in a public IDL routine for BOSS.
 _PIVOT, _M_STAR, _LOG_PHI = 2.2, -26.36, -5.89
 _BRIGHT, _FAINT = -3.5, -1.43
 _BEFORE, _BEYOND = (0.03, -0.34), (-0.35, -0.02)
@@ -164,7 +164,7 @@ def number_density(m_g: ArrayLike, z: ArrayLike) -> NDArray[np.float64]:
     """Nuclei per comoving Mpc^3 and magnitude; broadcasts.
 
     Beyond `M_G_RANGE` none are counted. Our choice: at z < 0.7, below the data, the law goes on, and beyond
-    z = 2.2 its slopes stay (there the paper has -3.19 and -1.17), so that numbers do not jump.
+    z = 2.2 its slopes stay (there the routine has -3.19 and -1.17), so that numbers do not jump.
     """
     m_g, z = np.broadcast_arrays(np.asarray(m_g, dtype=float), np.asarray(z, dtype=float))
     k1, k2 = (np.where(z < _PIVOT, a, b) for a, b in zip(_BEFORE, _BEYOND, strict=True))

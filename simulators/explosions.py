@@ -2,7 +2,7 @@
 
 Heat is set free by decaying nickel, a spinning magnetar, heavy nuclei, debris that falls back or a shock,
 and diffuses outwards. In ejecta that expand freely (Arnett 1982) the light L obeys dL/ds = H - L with
-s = (t / tau)^2 and heating H; behind a photosphere that stands still, s = t / tau (Chatzopoulos et al. 2012).
+s = (t / tau)^2 and heating H; behind a photosphere that stands still, s = t / tau.
 So light peaks where it equals the heating. Days are counted from the explosion, in its own frame;
 luminosities are erg/s. Formulas and numbers were read in public codes that quote the papers named here:
 MOSFiT (Guillochon et al. 2018) and redback (Sarin et al. 2024), if nothing else is said.
@@ -122,8 +122,7 @@ def magnetar_heating(days: ArrayLike, period_ms: float, field_14: float) -> NDAr
 def r_process_heating(days: ArrayLike, mass: float) -> NDArray[np.float64]:
     """Heat of decaying r-process nuclei, erg/s, with the part of it that is kept.
 
-    Rate of Korobkin et al. (2012), efficiency of Barnes et al. (2016), by the numbers of MOSFiT's module
-    `rprocess`.
+    Numbers are those of MOSFiT's module `rprocess`, which adapts them from Metzger (2016, arXiv:1610.09381).
 
     Arguments:
         days: positive.

@@ -240,7 +240,7 @@ def _stripped(
 ) -> Callable:
     def recipe(rng: np.random.Generator) -> _Recipe:
         # Ejecta of 1.7 to 5.2 solar masses (Dessart et al. 2016, their models); the medians of nickel are
-        # those of Prentice et al. (2016).
+        # those of Prentice et al. (2016), abstract; of Ic-BL about twice that of Ic.
         part = _nickel(
             rng,
             nickel=_around(rng, nickel, 0.15),

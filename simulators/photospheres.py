@@ -1,7 +1,7 @@
 """Spectra of transients: a black body, dark in the ultraviolet, with broad lines.
 
-A photosphere moves outwards until it is as cool as matter that recombines, and recedes at that temperature
-(Nicholl, Guillochon & Berger 2017). Its black body is multiplied by the blanketing of metal lines in the
+A photosphere moves outwards until it is as cool as matter that recombines, and recedes at that temperature,
+as in MOSFiT and redback. Its black body is multiplied by the blanketing of metal lines in the
 ultraviolet, and by P Cygni profiles: matter that approaches absorbs, all of it emits. What lines take away
 comes out elsewhere: every spectrum has the light of its black body. The profiles are Gaussians, our choice.
 """

@@ -156,7 +156,7 @@ class TransientClass:
 
 
 def star_formation(z: ArrayLike) -> NDArray[np.float64]:
-    """Cosmic star formation rate density over that at redshift zero (Madau & Dickinson 2014, eq. 15)."""
+    """Cosmic star formation rate density over that at redshift zero (Madau & Dickinson 2014)."""
     scale = 1.0 + np.asarray(z, dtype=float)
     return scale**2.7 / (1.0 + (scale / 2.9) ** 5.6) * (1.0 + 2.9**-5.6)
 
@@ -274,7 +274,7 @@ _ALL = (
     TransientClass(
         name="KN",
         rate=partial(_power_law, 3.2e-7, 0.0),  # as ELAsTiCC
-        # GW170817 had about -15.8 in r; the width is our choice.
+        # Our choice, order of magnitude: that of GW170817, about -15.8 in r, and a width.
         luminosity=Luminosity("r", _gaussian(-15.6, 0.8)),
         dust=Dust(0.05, none=0.3),
         host=Host(-21.0, 1.3),

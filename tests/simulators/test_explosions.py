@@ -42,7 +42,7 @@ def test_at_maximum_the_light_is_the_heating(nickel):
 
 
 def test_nickel_gives_the_energy_of_its_decays():
-    # Nadyozhin (1994): 1.75 and 3.73 MeV for each nucleus, of mass 56 u.
+    # 1.75 and 3.73 MeV for each nucleus of 56Ni and 56Co, of 55.94 u, neutrinos apart.
     nuclei = explosions.SOLAR_MASS / (55.94 * 1.66054e-24)
     expected = nuclei * (1.75 + 3.73) * 1.60218e-6
     energy = quad(lambda t: float(explosions.nickel_heating(t, 1.0)), 0.0, 3000.0, limit=200)[0]
@@ -81,7 +81,7 @@ def test_a_plateau_is_as_long_as_those_that_are_seen():
 
 
 def test_heavy_nuclei_decay_as_the_power_that_is_known():
-    # 4e18 (0.11 s / (pi t))^1.3 erg/g/s: about 2e10 erg/g/s t_day^-1.3 (Metzger et al. 2010), a part is kept.
+    # About 2e10 erg/g/s at one day, of which a part is kept; falling as t^-1.3 and faster, as less is kept.
     heat = explosions.r_process_heating(np.array([1.0, 10.0]), 1.0) / explosions.SOLAR_MASS
     assert 5e9 < heat[0] < 3e10
     assert 1.3 < -np.log10(heat[1] / heat[0]) < 2.0
