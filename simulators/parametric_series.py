@@ -357,7 +357,7 @@ def _tde(rng: np.random.Generator) -> _Recipe:
 
 def _kilonova(rng: np.random.Generator) -> _Recipe:
     # Of GW170817 (Villar et al. 2017): 0.020 solar masses at 0.27 c, blue, and 0.047 + 0.011 at about 0.15 c,
-    # which we take together as red. Opacities 0.5 to 1 and 3 to 10 cm^2/g.
+    # which we take together as red. Opacities are our choice, low for blue and high for red.
     parts = []
     for mass, beta, opacity, floor, blanket in (
         (_around(rng, 0.020, 0.2), rng.uniform(0.2, 0.3), rng.uniform(0.5, 1.0), 2500.0, 3700.0),
