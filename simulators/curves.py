@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .surveys import SURVEYS, find_band
 
-__all__ = ["LIBRARIES", "filter_curve"]
+__all__ = ["LIBRARIES", "filter_curve", "trimmed_curve"]
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -65,3 +65,15 @@ def filter_curve(band: str) -> Curve:
     for array in (wavelength, response):
         array.flags.writeable = False
     return wavelength, response
+
+
+@cache
+def trimmed_curve(band: str) -> Curve:
+    """As `filter_curve`, from the first to the last wavelength where it is above 1e-5 of its peak.
+
+    Below that a curve is noise, and reaches beyond all templates.
+    """
+    wavelength, response = filter_curve(band)
+    (inside,) = np.nonzero(response > 1e-5 * response.max())
+    kept = slice(inside[0], inside[-1] + 1)
+    return wavelength[kept], response[kept]

@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .curves import filter_curve
+from .curves import trimmed_curve
 from .surveys import BANDS, find_band, flux_from_mag
 from .templates import elements, library
 
@@ -271,11 +271,7 @@ def _checked(spectrum: ArrayLike, z: ArrayLike, mag_i: ArrayLike) -> tuple[NDArr
 @cache
 def _curve(band: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Centres (Angstrom) of `_SAMPLES` cells across the band, and the response integrated over each."""
-    wavelength, response = filter_curve(band)
-    # Below 1e-5 of the peak a curve is noise, and reaches beyond the templates.
-    (inside,) = np.nonzero(response > 1e-5 * response.max())
-    inside = slice(inside[0], inside[-1] + 1)
-    wavelength, response = wavelength[inside], response[inside]
+    wavelength, response = trimmed_curve(band)
     light = np.concatenate([[0.0], np.cumsum(np.diff(wavelength) * (response[1:] + response[:-1]) / 2)])
     # Half of the cells hold equal light, half are equally wide: fine where the band is, yet leaks count.
     spread = light / light[-1] + (wavelength - wavelength[0]) / (wavelength[-1] - wavelength[0])
