@@ -4,8 +4,8 @@ A series was observed from some phase to some other, between two wavelengths. A 
 there would tell a network which template it came from, so a series goes on:
 
 - redward and blueward as a black body, of the temperature that its outermost quarter (in the logarithm of
-  wavelength) has at that phase. Whoever would rather leave such bands out can: `series_photometry.covered` says how
-  much of a band the template covers;
+  wavelength) has at that phase. Whoever would rather leave such bands out can: `series_photometry.covered`
+  says how much of a band the template covers;
 - before its first phase as it looks then, its flux growing as the square of the time since first light,
   which is where its first two phases point; before that it is dark;
 - after its last phase as it looks then, its flux falling exponentially as it did over the last 20 days.

@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .phases import at_phases
 from .reddening import GALACTIC_RV, POWERS, fitzpatrick, fitzpatrick_terms
 from .series import Series, decline_days, first_light, law_at, taps
-from .spectral_cells import STEPS, band_cells, cell_wavelength, first_cell, light
+from .spectral_cells import cell_wavelength, chosen_step, first_cell, fraction_covered, together
 from .surveys import BANDS, SURVEYS, find_band
 
 __all__ = ["LSST_AND_EUCLID", "SeriesLight", "covered", "light_of", "photometry"]
@@ -32,15 +32,11 @@ LSST_AND_EUCLID = tuple(
 )
 """The ten bands."""
 
-# The step is the widest that gives the same fluxes as the finest, to this fraction, at these redshifts, in
-# every band that the series covers, wherever it is above a hundredth of its peak.
-_TRIED, _SAME = np.expm1(np.linspace(0.0, np.log(2.5), 32)), 2e-5
-
 # Cells in which the bluest ones of two objects lie, whose light is summed in one product.
 _TILE = 32
 
 # Objects at a time, so that what is in flight stays in the caches.
-_CHUNK = 512
+_CHUNK = 256
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,7 @@ def light_of(
     if not fall > 0:
         raise ValueError(f"the decline takes a positive number of days, not {fall}")
     to_knots, first, weights = taps(series)
-    step, numbers = _chosen(series, names)
+    step, numbers = chosen_step(series, names)
     numbers = numbers @ to_knots.T
     scale = float(np.abs(numbers).max())
     numbers /= scale
@@ -204,7 +200,7 @@ def photometry(
         row = owner * len(series_light.bands) + own_band[inside]
         bright = its["amplitude"] * series_light.scale / (1.0 + its["z"])
         phase = days[inside] / (1.0 + its["z"])[owner]
-        flux[inside] = _at_phases(series_light, rows, row, phase) * bright[owner]
+        flux[inside] = at_phases(series_light, rows, row, phase) * bright[owner]
     return flux
 
 
@@ -219,44 +215,9 @@ def covered(series_light: SeriesLight, z: ArrayLike) -> NDArray[np.float64]:
         (n, b) fraction, 0 to 1, of the photons of a source of equal f_nu, by bands of the light. A band
         that a template may not be trusted in is one where this is below 1.
     """
-    return _covered(series_light.covers, series_light.bands, series_light.step, np.asarray(z, dtype=float))
-
-
-def _covered(
-    covers: tuple[float, float], names: tuple[str, ...], step: float, z: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    low, high = (end * (1.0 + z) for end in covers)
-    bands = [band_cells(name, step) for name in names]
-    parts = [np.interp(high, b.wavelength, b.below) - np.interp(low, b.wavelength, b.below) for b in bands]
-    return np.stack(parts, axis=-1)
-
-
-def _chosen(series: Series, names: tuple[str, ...]) -> tuple[float, NDArray[np.float64]]:
-    """The step, and (cells, c, p) the series on its cells."""
-    fine, known = _tried(series, names, STEPS[-1])
-    bright = known[:, :, 0] > 0.01 * known[:, :, 0].max(axis=2, keepdims=True)
-    bright &= _covered(series.covers, names, STEPS[-1], _TRIED)[:, :, None] == 1.0
-    for step in STEPS[:-1]:
-        numbers, seen = _tried(series, names, step)
-        error = np.abs(seen - known).max(axis=2)
-        if np.all(error[bright] <= _SAME * known[:, :, 0][bright]):
-            return step, numbers
-    return STEPS[-1], fine
-
-
-def _tried(series: Series, names: tuple[str, ...], step: float) -> tuple[NDArray, NDArray]:
-    """(cells, c, p) a series on cells, and (z, b, c, p) its fluxes at a few redshifts."""
-    first, weights = _together(names, step)
-    numbers = light(series, first + weights.shape[2], step)
-    flat = numbers.reshape(len(numbers), -1)
-    seen = np.empty((_TRIED.size, len(names), *numbers.shape[1:]))
-    for row, place in zip(seen, np.log1p(_TRIED) / step, strict=True):
-        powers = (place - int(place)) ** np.arange(len(weights))
-        begin = first - first_cell(step) - int(place)
-        dark = max(-begin, 0)
-        weight = np.tensordot(powers, weights[:, :, dark:], axes=1)
-        row[...] = (weight @ flat[begin + dark : begin + weights.shape[2]]).reshape(row.shape)
-    return numbers, seen
+    return fraction_covered(
+        series_light.covers, series_light.bands, series_light.step, np.asarray(z, dtype=float)
+    )
 
 
 def _alike(seen: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
@@ -277,7 +238,7 @@ def _fill(
     """Light curves of the chosen objects in bands, into (n, b, p): numbers that `taps` sums."""
     cells, components, phases = series_light.light.shape
     flat = series_light.light.reshape(cells, components * phases)
-    first, weights = _together(tuple(series_light.bands[index] for index in bands), series_light.step)
+    first, weights = together(tuple(series_light.bands[index] for index in bands), series_light.step)
     width = weights.shape[2]
     polynomials = weights.reshape(len(weights), -1)
     # Where a cell is seen goes with u too: straight between two cells.
@@ -294,12 +255,15 @@ def _fill(
     # does not depend on those beside it.
     begin = first - first_cell(series_light.step) - shift
     tile = begin // _TILE * _TILE
+    begins = begin.tolist()
+    stretch = its["stretch"].astype(np.float32)
+    own_curves = np.empty((chosen.size, bands.size, phases), dtype=np.float32)
     pair = np.zeros((2, bands.size, width + _TILE), dtype=np.float32)
     for rows, start in _pairs(tile):
         pair[...] = 0.0
         for place, row in zip(pair, rows, strict=False):
-            dark = min(max(-int(begin[row]), 0), width)
-            own = slice(max(int(begin[row]), 0), max(int(begin[row]) + width, 0))
+            dark = min(max(-begins[row], 0), width)
+            own = slice(max(begins[row], 0), max(begins[row] + width, 0))
             weight = place[:, own.start - start : own.stop - start]
             bare = (powers[row] @ polynomials).reshape(bands.size, width)[:, dark:]
             exponent = laws[row] @ series_light.laws[:, own] + seen_laws[row] @ galactic[:, dark:]
@@ -308,10 +272,10 @@ def _fill(
         weight = pair.reshape(2 * bands.size, -1)[:, dark:]
         found = weight @ flat[max(start, 0) : max(start + width + _TILE, 0)]
         for row, its_light in zip(rows, found.reshape(2, bands.size, components, phases), strict=False):
-            light_seen = its_light[:, 0]
+            own_curves[row] = its_light[:, 0]
             if components > 1:
-                light_seen = light_seen + np.float32(its["stretch"][row]) * its_light[:, 1]
-            curves[chosen[row], bands] = light_seen
+                own_curves[row] += stretch[row] * its_light[:, 1]
+    curves[chosen[:, None], bands] = own_curves
 
 
 def _pairs(tile: NDArray[np.int64]) -> Iterator[tuple[list[int], int]]:
@@ -322,17 +286,6 @@ def _pairs(tile: NDArray[np.int64]) -> Iterator[tuple[list[int], int]]:
         rows = [row for row in order[at : at + 2] if tiles[row] == tiles[order[at]]]
         yield rows, tiles[rows[0]]
         at += len(rows)
-
-
-@lru_cache(maxsize=32)
-def _together(names: tuple[str, ...], step: float) -> tuple[int, NDArray[np.float32]]:
-    """Bands on common cells: the first, and (degree + 1, b, cells) polynomials."""
-    bands = [band_cells(name, step) for name in names]
-    first, end = min(band.first for band in bands), max(band.end for band in bands)
-    weights = np.zeros((len(bands[0].weights), len(bands), end - first), dtype=np.float32)
-    for row, band in enumerate(bands):
-        weights[:, row, band.first - first : band.end - first] = band.weights
-    return first, weights
 
 
 def _exponents(
@@ -347,43 +300,6 @@ def _exponents(
         laws[:, -1] = objects["colour"]
     galactic = objects["galactic_excess"][:, None] * np.stack([np.ones(u.size), u], axis=1)
     return (to_exponent * laws).astype(np.float32), (to_exponent * galactic).astype(np.float32)
-
-
-def _at_phases(
-    series_light: SeriesLight, curves: NDArray[np.float32], row: NDArray[np.int64], phase: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Fluxes at phases, each on a row of (k, p) curves."""
-    known = series_light.phase
-    inside = np.clip(phase, known[0], known[-1])
-    interval = _intervals(known, inside)
-    u = (inside - known[interval]) / np.diff(known)[interval]
-    begin = row * known.size + series_light.first[interval]
-    last = known.size - 1 - series_light.first[interval]
-    flat, flux = curves.ravel(), np.zeros(phase.size)
-    # Contiguous columns: gathers from them are much faster than of 4 by 4 tables.
-    for tap, (one, to_u, to_u2, to_u3) in enumerate(series_light.weights.transpose(1, 2, 0).copy()):
-        weight = ((to_u3[interval] * u + to_u2[interval]) * u + to_u[interval]) * u + one[interval]
-        flux += weight * flat[begin + (tap if known.size > 3 else np.minimum(tap, last))]
-    flux = np.maximum(flux, 0.0)
-    (late,) = np.nonzero(phase > known[-1])
-    flux[late] *= np.exp((known[-1] - phase[late]) / series_light.decline)
-    (early,) = np.nonzero(phase < known[0])
-    if early.size:
-        rise = max(known[0] - series_light.first_light, 1e-9)
-        flux[early] *= np.maximum((phase[early] - series_light.first_light) / rise, 0.0) ** 2
-    return flux
-
-
-def _intervals(known: NDArray[np.float64], inside: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The interval of an increasing grid that each number within it is in; faster than a search."""
-    # No cell holds two points of the grid, so that the interval is that of its beginning or the next.
-    width = np.diff(known).min()
-    cells = known[0] + width * np.arange(int((known[-1] - known[0]) / width) + 2)
-    at_begin = np.clip(np.searchsorted(known, cells, side="right") - 1, 0, known.size - 2)
-    interval = at_begin[((inside - known[0]) / width).astype(int)]
-    interval += (inside >= known[interval + 1]) & (interval < known.size - 2)
-    # Rounding may put a number into the cell before its own.
-    return interval - ((inside < known[interval]) & (interval > 0))
 
 
 def _observations(
@@ -406,8 +322,8 @@ def _observations(
     if np.any(place < 0):
         wrong = np.argmax(place < 0)
         raise ValueError(
-            f"observation {wrong} is in the band of code {band[wrong]}; {series_light.name} was made ready for"
-            f" {' '.join(f'{name} ({BANDS[name].code})' for name in series_light.bands)}"
+            f"observation {wrong} is in the band of code {band[wrong]}; {series_light.name} was made ready"
+            f" for {' '.join(f'{name} ({BANDS[name].code})' for name in series_light.bands)}"
         )
     return row_size.astype(np.int64), days, place
 
