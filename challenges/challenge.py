@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CHALLENGES", "Challenge", "Scenario", "Track", "load", "names"]
 
-CHALLENGES = {"shear": "shear:Shear"}
+CHALLENGES = {"shear": "shear:Shear", "transients": "transients:Transients"}
 """Name of each challenge -> its module in this package, and its class."""
 
 

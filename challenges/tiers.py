@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import sky_tiers
+from . import sky_tiers, transient_tiers
 
 if TYPE_CHECKING:
     from ..simulators.layout import Layout
     from ..simulators.stream import Shard
 
-__all__ = ["DATASETS", "SKY", "SPLITS", "Dataset", "Tier"]
+__all__ = ["DATASETS", "SKY", "SPLITS", "TRANSIENTS", "Dataset", "Tier"]
 
 SPLITS = ("train", "validation", "test")
 
@@ -68,5 +68,6 @@ class Dataset:
 
 
 SKY = Dataset("sky", "0.3", sky_tiers.TIERS)
+TRANSIENTS = Dataset("transients", "0.1", transient_tiers.TIERS)
 
-DATASETS = {dataset.name: dataset for dataset in (SKY,)}
+DATASETS = {dataset.name: dataset for dataset in (SKY, TRANSIENTS)}

@@ -64,7 +64,7 @@ class Epochs:
     @property
     def electrons(self) -> NDArray[np.float64]:
         """(n,) electrons that 1 nJy gives."""
-        return _ELECTRONS[self.band] * self.exposures
+        return _ELECTRONS[self.band] * self.exposures.astype(float)
 
     @property
     def background_variance(self) -> NDArray[np.float64]:
@@ -87,14 +87,14 @@ def epochs_of(visits: Visits) -> Epochs:
     begins = np.ones(code.size, bool)
     begins[1:] = (np.diff(code) != 0) | (np.diff(mjd) > gap[1:])
     number = np.cumsum(begins) - 1
-    many = np.bincount(number).astype(np.int64)
+    many = np.bincount(number)
     depth = np.bincount(number, 10.0 ** (0.8 * visits.m5[order]))
     epochs = Epochs(
         band=code[begins],
         mjd=np.bincount(number, mjd) / many,
         m5=1.25 * np.log10(depth),
         fwhm_eff_arcsec=np.bincount(number, visits.fwhm_eff_arcsec[order]) / many,
-        exposures=many,
+        exposures=many.astype(np.int64),
     )
     return epochs[np.argsort(epochs.mjd, kind="stable")]
 
@@ -128,8 +128,8 @@ def measured(
     flux = np.asarray(flux, dtype=float)
     gain = epochs.electrons[rows]
     area = _AREA * epochs.fwhm_eff_arcsec[rows] ** 2
-    still = epochs.background_variance[rows] + (np.asarray(surface_brightness) * area + steady) / gain
-    still = still * (1.0 + 1.0 / REFERENCE_EXPOSURES)
+    besides = np.asarray(surface_brightness) * area + np.asarray(steady)
+    still = (epochs.background_variance[rows] + besides / gain) * (1.0 + 1.0 / REFERENCE_EXPOSURES)
     true = np.sqrt(still + np.maximum(flux, 0.0) / gain + (ZERO_POINT_SCATTER * flux) ** 2)
     seen = flux + true * rng.standard_normal(flux.shape)
     error = np.sqrt(still + np.maximum(seen, 0.0) / gain + (ZERO_POINT_SCATTER * seen) ** 2)
@@ -151,7 +151,8 @@ def saturated(
     rows = np.arange(len(epochs)) if rows is None else np.asarray(rows)
     band = epochs.band[rows]
     # 2.266 FWHM^2 is twice the area of a Gaussian whose height is its flux.
-    peak = (np.asarray(flux, dtype=float) + steady) * 2.0 / (_AREA * epochs.fwhm_eff_arcsec[rows] ** 2)
+    light = np.asarray(flux, dtype=float) + np.asarray(steady)
+    peak = light * 2.0 / (_AREA * epochs.fwhm_eff_arcsec[rows] ** 2)
     charge = (peak + np.asarray(surface_brightness)) * _PIXEL_AREA[band] * _ELECTRONS[band]
     return charge > _FULL_WELL[band]
 

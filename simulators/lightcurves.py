@@ -1,9 +1,9 @@
 """Light curves of transients as a survey takes them: what it sees, when it notices, what it keeps.
 
-All transients of a class at one place are done together, their observations in flat arrays, those of one after
-those of another. A survey notices a transient by two detections half an hour apart or more, as ELAsTiCC's and
-the alert stream's brokers have it, and keeps what it measures in that place from a month before the first of
-them to a month after the last, for 400 days at most. Nothing of that depends on what is true of it.
+All transients of a class at one place are done together, their observations in flat arrays, those of one
+after those of another. A survey notices a transient by two detections half an hour apart or more, as the
+simulated alerts of ELAsTiCC have it, and keeps what it measures in that place from a month before the first
+of them to a month after the last, for 400 days at most. Nothing of that depends on what is true of it.
 """
 
 from __future__ import annotations

@@ -1,0 +1,217 @@
+"""The challenge ``transients``: what each transient is, with probabilities that mean what they say.
+
+Predictions are judged against the classes of the truth; objects of classes that nothing could be trained on
+count in how well a method knows that it does not know. Predictions for broken light curves, which are none of
+any transient, may be given besides: a method should be less sure of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray
+
+from ..scoring.classification import classification_scorecard
+from ..scoring.classification_sums import ClassificationSums, classification_groups, classification_sums
+from ..scoring.probabilities import OUT_OF_DISTRIBUTION, clusters_of
+from ..scoring.scorecard import Scorecard
+from ..simulators.early import FROM_PEAK, PHASES
+from ..simulators.transient_classes import CLASSES
+from ..simulators.transient_population import expected_number
+from ..version import __version__
+from .broken_curves import BROKEN
+from .challenge import Challenge
+from .datasets import DatasetError, Split, open_split, open_truth
+from .digests import digest_of
+from .light_curves import LightCurves
+from .names import choose
+from .submissions import Table
+from .transient_curves import TransientTrack, batches
+from .transient_submission import TRANSIENTS_SUBMISSION, probabilities_of, samples_of
+
+__all__ = ["CLASS_WEIGHTS", "Transients"]
+
+_SURVEYS = ("LSST", "EUCLID_VIS", "EUCLID_NISP")
+
+CLASS_WEIGHTS = tuple(2.0 if name in ("TDE", "KN") else 1.0 for name in CLASSES)
+"""Weights of the PLAsTiCC loss: 2 for tidal disruptions and kilonovae, 1 for the others (Malz et al. 2019,
+AJ 158, 171; the codes are those that its participants published)."""
+
+# Edges of the groups that scorecards break down by.
+_GROUPS: Mapping[str, tuple[float, ...]] = {
+    "signal_to_noise": (5.0, 10.0, 20.0, 50.0, 1e6),
+    "redshift": (0.0, 0.2, 0.5, 1.0, 4.0),
+    "detections": (2.0, 5.0, 10.0, 30.0, 1e6),
+}
+
+
+class Transients(Challenge):
+    """Probabilities of twelve classes for every object."""
+
+    name = "transients"
+    question = "the class of each transient, as probabilities, from its light curve"
+    dataset = "transients"
+    tracks: ClassVar[Mapping[str, TransientTrack]] = {
+        track.name: track
+        for track in (
+            TransientTrack("full", _SURVEYS, "whole light curves, no redshift"),
+            TransientTrack("full-redshift", _SURVEYS, "the same and p(z) of the host", redshift=True),
+            TransientTrack("early", _SURVEYS, "light curves cut about peak or first detection", early=True),
+            TransientTrack(
+                "early-redshift", _SURVEYS, "the same with p(z) of the host", redshift=True, early=True
+            ),
+            TransientTrack(
+                "spectroscopic",
+                _SURVEYS,
+                "whole light curves; labels are those that follow-up would give",
+                spectroscopic=True,
+            ),
+            TransientTrack(
+                "spectroscopic-redshift",
+                _SURVEYS,
+                "the same with p(z) of the host",
+                redshift=True,
+                spectroscopic=True,
+            ),
+        )
+    }
+    scenarios: ClassVar = {}
+    schema = TRANSIENTS_SUBMISSION
+
+    def track(self, name: str | None = None) -> TransientTrack:
+        """The track of this name, or the default one."""
+        return self.tracks[choose("track", next(iter(self.tracks)) if name is None else name, self.tracks)]
+
+    def ids(self, tier: str = "tiny", split: str = "validation") -> np.ndarray:
+        """(n,) opaque ids of the objects."""
+        return self.open(tier, split)["objects/id"].to_numpy()
+
+    def given(
+        self, tier: str = "tiny", split: str = "validation", track: str | None = None
+    ) -> Iterator[LightCurves]:
+        """The light curves of a split, some thousands at a time, as a track shows them."""
+        yield from batches(self.open(tier, split), self.track(track))
+
+    def examples(
+        self, tier: str = "tiny", track: str | None = None
+    ) -> Iterator[tuple[LightCurves, Mapping[str, np.ndarray]]]:
+        """Light curves of the training split that have a label, with ``kind``, the code of their class."""
+        chosen = self.track(track)
+        truth = self.truth(tier, "train")["objects"].to_dataset()
+        kinds, labelled = truth["kind"].to_numpy().astype(np.int64), truth["has_spectrum"].to_numpy()
+        start = 0
+        for curves in self.given(tier, "train", chosen.name):
+            own = slice(start, start + len(curves))
+            start = own.stop
+            kept = labelled[own] if chosen.spectroscopic else np.ones(len(curves), bool)
+            yield curves.select(kept), {"kind": kinds[own][kept]}
+
+    def score(
+        self,
+        predictions: str | Path | Table | Mapping[str, Any],
+        tier: str = "tiny",
+        split: str = "validation",
+        track: str | None = None,
+        entry: str = "submission",
+        *,
+        broken: Mapping[str, str | Path | Table | Mapping[str, Any]] | None = None,
+        n_resamples: int = 1000,
+    ) -> Scorecard:
+        """Judge probabilities predicted for the objects of a split.
+
+        Arguments:
+            predictions: a file, or a mapping with ``id`` and ``p_Ia`` to ``p_AGN``; those of samples besides.
+            tier, split, track: what they are predictions for.
+            entry: name on the scorecard.
+            broken: predictions for the same ids with broken light curves, by kind (`broken_curves`).
+            n_resamples: of the bootstrap.
+
+        Raises:
+            SubmissionError: with every problem of the predictions.
+            DatasetError: if the truth is sealed or not here.
+        """
+        where = Split.of(tier, split, dataset=self.dataset)
+        columns = self.read(predictions, tier, split, track)
+        spoiled = {
+            choose("kind of broken light curves", kind, BROKEN): self.read(given, tier, split, track)
+            for kind, given in (broken or {}).items()
+        }
+        data, truth = open_split(where), open_truth(where)
+        ids = data["objects/id"].to_numpy()
+        if not np.array_equal(ids, truth["objects/id"]):
+            raise DatasetError(f"{where.truth} is not the truth of {where.data}: make both again")
+        kinds = truth["objects/kind"].to_numpy().astype(np.int64)
+        codes = np.where(kinds < len(CLASSES), kinds, OUT_OF_DISTRIBUTION)
+        clusters = clusters_of(ids, n_clusters=int(np.clip(len(ids) // 4, 2, 512)))
+        p, samples = probabilities_of(columns), samples_of(columns)
+        sums = classification_sums(
+            clusters,
+            p,
+            codes,
+            samples=samples,
+            broken={kind: probabilities_of(given) for kind, given in spoiled.items()},
+            positive=0,
+        )
+        chosen = self.track(track)
+        groups = classification_groups(clusters, p, codes, _properties(data, truth), positive=0)
+        if chosen.early:
+            groups += tuple(_by_phase(truth, clusters, p, codes))
+        return classification_scorecard(
+            sums,
+            track=chosen.name,
+            tier=tier,
+            split=split,
+            entry=entry,
+            weights=CLASS_WEIGHTS,
+            rates=natural_numbers(truth),
+            groups=groups,
+            provenance={
+                "code": __version__,
+                "dataset": data.attrs["content_sha256"],
+                "submission": digest_of(predictions, columns),
+            },
+            n_resamples=n_resamples,
+        )
+
+
+def natural_numbers(truth: xarray.DataTree) -> np.ndarray:
+    """(class,) mean numbers that a survey would notice in a square degree and ten years.
+
+    From nature's rates, and the part of the simulated that were noticed.
+    """
+    drawn, kept = (
+        truth[f"fields/{name}"].to_numpy().sum(axis=0)[: len(CLASSES)] for name in ("drawn", "kept")
+    )
+    part = np.divide(kept, drawn, out=np.zeros(len(CLASSES)), where=drawn > 0)
+    return part * [expected_number(name, square_degrees=1.0, years=10.0) for name in CLASSES]
+
+
+def _properties(
+    data: xarray.DataTree, truth: xarray.DataTree
+) -> dict[str, tuple[np.ndarray, tuple[float, ...]]]:
+    observed = {name: data[f"observations/{name}"].to_numpy() for name in ("flux", "error", "detected")}
+    row_size = data["objects/row_size"].to_numpy()
+    owner = np.repeat(np.arange(row_size.size), row_size)
+    strongest = np.zeros(row_size.size)
+    np.maximum.at(strongest, owner, np.abs(observed["flux"]) / observed["error"])
+    values = {
+        "signal_to_noise": strongest,
+        "redshift": truth["objects/z"].to_numpy(),
+        "detections": np.bincount(owner[observed["detected"]], minlength=row_size.size),
+    }
+    return {name: (values[name], edges) for name, edges in _GROUPS.items()}
+
+
+def _by_phase(
+    truth: xarray.DataTree, clusters: np.ndarray, p: np.ndarray, codes: np.ndarray
+) -> Iterator[tuple[str, tuple[float, float], ClassificationSums]]:
+    """Sums of the objects of each cut."""
+    counts_from, days = (truth[f"objects/{name}"].to_numpy() for name in ("until_from", "until_days"))
+    for origin, phase in PHASES:
+        rows = np.flatnonzero((counts_from == origin) & (days == phase))
+        name = "days_from_peak" if origin == FROM_PEAK else "days_from_first_detection"
+        sums = classification_sums(clusters[rows], p[rows], codes[rows], positive=0)
+        yield name, (phase, phase), sums

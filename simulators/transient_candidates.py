@@ -1,0 +1,165 @@
+"""Transients of one class as nature has them in one field, with their light in every epoch.
+
+Most are too faint to be noticed: `lightcurves.observe` tells.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .active_nuclei import nucleus_fluxes
+from .curves import filter_curve
+from .epochs import Epochs
+from .hosts import Hosts, draw_hosts
+from .lightcurves import rows_between
+from .reddening import fitzpatrick
+from .series_photometry import photometry
+from .surveys import BANDS
+from .template_library import Source, Template, names, template
+from .transient_classes import find_class
+from .transient_population import Transients, draw_population
+
+__all__ = ["Candidates", "draw_candidates"]
+
+# Peaks come from this many days before the first epoch to so many after the last.
+_EARLIER, _LATER = 100.0, 30.0
+# What is looked at, days: before first light, and from there at the most; after the last phase, in units of
+# the decline, when less than a fiftieth is left.
+_QUIET, _LONGEST, _DECLINES = 30.0, 500.0, 4.0
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Transients of one class, n of them, and their light.
+
+    Attributes:
+        drawn: redshifts, magnitudes, dust.
+        series: (n,) number of the series within those of the class in this split; -1 for active nuclei.
+        names: of these series.
+        peak_mjd: (n,) of phase zero; NaN for active nuclei.
+        hosts: what lies behind, and what is believed of it.
+        row_size: (n,) epochs that each is looked at in.
+        row: (m,) the epoch of each.
+        flux: (m,) difference flux, nJy.
+        steady: (m,) light that does not change, besides that of the host, nJy.
+    """
+
+    drawn: Transients
+    series: NDArray[np.int64]
+    names: tuple[str, ...]
+    peak_mjd: NDArray[np.float64]
+    hosts: Hosts
+    row_size: NDArray[np.int64]
+    row: NDArray[np.int64]
+    flux: NDArray[np.float64]
+    steady: NDArray[np.float64]
+
+
+def draw_candidates(
+    rng: np.random.Generator, kind: str, n: int, epochs: Epochs, *, source: Source, test: bool
+) -> Candidates:
+    """Transients of a class over the years of a field, faint ones too.
+
+    Arguments:
+        rng: where the random numbers come from.
+        kind: name of the class.
+        n: how many.
+        epochs: of the field, sorted by time.
+        source: of the spectral series.
+        test: whether they are for a test split, which has series of its own.
+    """
+    drawn = draw_population(rng, kind, n)
+    hosts = draw_hosts(rng, drawn.z, drawn.host_magnitude)
+    begin, end = epochs.mjd[0] - _EARLIER, epochs.mjd[-1] + _LATER
+    when = rng.uniform(begin, end, n)
+    if find_class(kind).always:
+        # Alerts of an active nucleus begin at any time.
+        row_size, row = rows_between(epochs, when, when + _LONGEST)
+        flux, steady = _nuclei(rng, drawn, epochs, row_size, row)
+        nothing = np.full(n, -1)
+        return Candidates(drawn, nothing, (), np.full(n, np.nan), hosts, row_size, row, flux, steady)
+    listed = names(source, kind, test=test)
+    series = rng.integers(len(listed), size=n)
+    used = [template(kind, name) for name in listed]
+    phases = np.array([(t.light.first_light, t.light.phase[-1] + _DECLINES * t.light.decline) for t in used])
+    dark, faded = phases[series].T * (1.0 + drawn.z)
+    starts = when + dark - _QUIET
+    row_size, row = rows_between(epochs, starts, np.minimum(when + faded, starts + _LONGEST))
+    flux = np.empty(row.size)
+    days = epochs.mjd[row] - np.repeat(when, row_size)
+    owner = np.repeat(np.arange(n), row_size)
+    for number, one in enumerate(used):
+        mine = series == number
+        if mine.any():
+            inside = mine[owner]
+            flux[inside] = _light(one, drawn, mine, row_size[mine], days[inside], epochs.band[row[inside]])
+    return Candidates(drawn, series, listed, when, hosts, row_size, row, flux, np.zeros(row.size))
+
+
+def _light(
+    one: Template,
+    drawn: Transients,
+    mine: NDArray[np.bool_],
+    row_size: NDArray[np.int64],
+    days: NDArray[np.float64],
+    band: NDArray[np.int8],
+) -> NDArray[np.float64]:
+    """(m,) light of those transients that are of one series."""
+    excess, r_v = drawn.host_excess[mine], drawn.host_rv[mine]
+    brightness = drawn.absolute_magnitude[mine] + drawn.distance_modulus[mine] - one.peak_magnitude
+    colour = drawn.colour[mine]
+    if not one.has_colour:
+        # Where there is no colour law, colour is dust, without the dimming, which magnitudes already have.
+        excess = excess + colour
+        brightness = brightness - colour * fitzpatrick(_pivot(find_class(one.kind).luminosity.band), r_v)
+    return photometry(
+        one.light,
+        row_size=row_size,
+        days=days,
+        band=band,
+        z=drawn.z[mine],
+        amplitude=10.0 ** (-0.4 * brightness),
+        stretch=drawn.stretch[mine] if one.has_stretch else 0.0,
+        colour=colour if one.has_colour else 0.0,
+        host_excess=excess,
+        host_rv=r_v,
+        galactic_excess=drawn.galactic_excess[mine],
+    )
+
+
+def _nuclei(
+    rng: np.random.Generator,
+    drawn: Transients,
+    epochs: Epochs,
+    row_size: NDArray[np.int64],
+    row: NDArray[np.int64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(m,) difference flux of active nuclei, and (m,) their mean, behind the dust of the Milky Way."""
+    listed = [band.name for band in BANDS.values()]
+    band = epochs.band[row]
+    flux, mean = nucleus_fluxes(
+        rng,
+        row_size,
+        epochs.mjd[row],
+        band,
+        z=drawn.z,
+        m_g=drawn.absolute_magnitude,
+        distance_modulus=drawn.distance_modulus,
+        bands=listed,
+    )
+    owner = np.repeat(np.arange(row_size.size), row_size)
+    law = fitzpatrick(np.array([_pivot(name) for name in listed]))
+    through = 10.0 ** (-0.4 * drawn.galactic_excess[owner] * law[band])
+    return flux * through, mean[owner, band] * through
+
+
+@cache
+def _pivot(band: str) -> float:
+    """Pivot wavelength of a band, Angstrom."""
+    wavelength, response = filter_curve(band)
+    mean = np.trapezoid(response * wavelength, wavelength) / np.trapezoid(response / wavelength, wavelength)
+    return float(np.sqrt(mean))
