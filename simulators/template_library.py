@@ -20,15 +20,16 @@ from .series_magnitudes import peak_magnitude
 from .series_photometry import SeriesLight, light_of
 from .transient_classes import find_class
 
-__all__ = ["SOURCES", "Source", "Template", "names", "template"]
+__all__ = ["PARAMETRIC", "SOURCES", "Source", "Template", "names", "template"]
 
 Source = Literal["parametric", "sncosmo"]
 SOURCES: tuple[Source, ...] = ("parametric", "sncosmo")
 """Where series come from: ``sncosmo`` are real ones, parametric where a class has fewer than two."""
 
+PARAMETRIC = 12
+"""Parametric series of a class that are used: each takes some 50 ms to make ready, in every process."""
+
 _TEST_SHARE = 0.4
-# Parametric series of a class that are used: each takes 50 ms to make ready, in every process.
-_PARAMETRIC = 12
 # Of the real series of Ia: those with stretch and colour.
 _IA = ("salt3", "salt3-nir", "salt3-k21")
 # What sncosmo calls otherwise.
@@ -55,7 +56,6 @@ class Template:
     has_colour: bool
 
 
-@lru_cache(maxsize=256)
 def names(source: Source, kind: str, *, test: bool) -> tuple[str, ...]:
     """The names of the series of a class, for test splits or for the others; never both.
 
@@ -67,7 +67,7 @@ def names(source: Source, kind: str, *, test: bool) -> tuple[str, ...]:
     if len(groups) < 2:
         if kind not in parametric_series.KINDS:
             raise ValueError(f"class {kind} has no spectral series")
-        numbered = [f"parametric-{kind}-{index:02d}" for index in range(_PARAMETRIC)]
+        numbered = [f"parametric-{kind}-{index:02d}" for index in range(PARAMETRIC)]
         groups = {name: (name,) for name in numbered}
     # By a hash, so that a series that is added moves no other.
     order = sorted(groups, key=lambda group: hashlib.sha256(f"{kind} {group}".encode()).digest())
@@ -103,6 +103,7 @@ def _series(kind: str, name: str) -> Series:
     return sncosmo_templates.load(name)
 
 
+@lru_cache(maxsize=32)
 def _real_groups(kind: str) -> dict[str, tuple[str, ...]]:
     """Names of series by the supernova that they were made from."""
     found: dict[str, tuple[str, ...]] = {}

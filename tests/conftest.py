@@ -101,6 +101,44 @@ def little_sky(_made_once: Path) -> Iterator[Path]:
         yield _made_once
 
 
+@contextmanager
+def _little_transients(home: Path) -> Iterator[None]:
+    """While this lasts, the tier ``tiny`` is 2 fields of 20 transients, from one series a class and split."""
+    from skysynergy.challenges.transient_tiers import TIERS, TransientTier
+    from skysynergy.simulators import template_library
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TIERS, "tiny", TransientTier("tiny", "little", 2, 20, 1))
+        patch.setattr(template_library, "PARAMETRIC", 2)
+        patch.setenv("SKYSYNERGY_DATA", str(home))
+        yield
+
+
+@pytest.fixture(scope="session")
+def _transients_made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from skysynergy.challenges.datasets import Split, generate
+
+    home = tmp_path_factory.mktemp("transients")
+    with _little_transients(home):
+        for split in ("train", "validation"):
+            generate(Split.of("tiny", split, dataset="transients"))
+    return home
+
+
+@pytest.fixture
+def little_transients(_transients_made_once: Path) -> Iterator[Path]:
+    """Home of the dataset ``transients``, for tests that only read it: 40 light curves a split."""
+    with _little_transients(_transients_made_once):
+        yield _transients_made_once
+
+
+@pytest.fixture
+def little_data(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """Makes a dataset small, given its name, and gives its home."""
+    fixtures = {"sky": "little_sky", "transients": "little_transients"}
+    return lambda dataset: request.getfixturevalue(fixtures[dataset])
+
+
 @pytest.fixture
 def own_sky(_made_once: Path, tmp_path: Path) -> Iterator[Path]:
     """Home of a copy of `little_sky` that the test may change or damage."""

@@ -7,6 +7,7 @@ import pytest
 import skysynergy
 from skysynergy.baselines.baseline import BASELINES
 from skysynergy.challenges.challenge import CHALLENGES, Challenge, load, names
+from skysynergy.challenges.light_curves import LightCurves
 from skysynergy.challenges.method import Field
 from skysynergy.challenges.names import UnknownNameError
 from skysynergy.challenges.submissions import SubmissionError
@@ -20,14 +21,22 @@ def challenge(request):
     return load(request.param)
 
 
+@pytest.fixture
+def made(challenge, little_data):
+    """The challenge, with its dataset there, small."""
+    little_data(challenge.dataset)
+    return challenge
+
+
+# What says nothing: no shear, with some variance; any class alike.
+NOTHING = {"shear": {"cov11": 4e-4, "cov22": 4e-4}, "transients": {"": 1 / 12}}
+
+
 def answers(challenge, split="validation"):
-    """The middle of what each column may hold, with a variance that is not zero."""
     ids = challenge.ids("tiny", split)
-    columns = {c.name: np.zeros(len(ids)) for c in challenge.schema.columns}
-    for column in challenge.schema.columns:
-        if column.low > 0:
-            columns[column.name] += 4e-4
-    return {"id": ids, **columns}
+    said = NOTHING[challenge.name]
+    every = np.ones(len(ids))
+    return {"id": ids} | {name: every * said.get(name, said.get("", 0.0)) for name in challenge.schema.names}
 
 
 def test_the_face_of_the_package_is_the_registry():
@@ -58,7 +67,7 @@ class TestContract:
         for name, track in challenge.tracks.items():
             assert track.name == name and track.description
             assert track.surveys and set(track.surveys) <= set(SURVEYS)
-            assert multiplicative_limit(name) > 0 or challenge.name != "shear"
+            assert challenge.name != "shear" or multiplicative_limit(name) > 0
         assert challenge.track() is challenge.track(None) is next(iter(challenge.tracks.values()))
 
     def test_an_unknown_track_is_refused_with_near_matches(self, challenge):
@@ -92,67 +101,79 @@ class TestContract:
         with pytest.raises(UnknownNameError, match=message):
             getattr(challenge, what)(tier, split)
 
-    def test_an_unknown_track_is_refused_before_a_field_is_read(self, challenge, little_sky):
-        for ask in (lambda track: next(challenge.given(track=track)), challenge_metadata(challenge)):
+    def test_an_unknown_track_is_refused_before_a_field_is_read(self, made):
+        for ask in (lambda track: next(made.given(track=track)), challenge_metadata(made)):
             with pytest.raises(UnknownNameError, match="no track 'lssst'"):
                 ask("lssst")
 
-    def test_ids_are_those_of_the_fields(self, challenge, little_sky):
-        ids = challenge.ids()
+    def test_ids_are_those_of_the_fields(self, made):
+        ids = made.ids()
         assert ids.dtype == np.int64 and ids.shape == (len(set(ids.tolist())),)
-        fields = list(challenge.given())
-        assert all(isinstance(field, Field) for field in fields)
-        assert [field.id for field in fields] == ids.tolist()
+        pieces = list(made.given())
+        assert all(isinstance(piece, Field | LightCurves) for piece in pieces)
+        assert np.concatenate([np.atleast_1d(piece.id) for piece in pieces]).tolist() == ids.tolist()
 
-    def test_tracks_decide_what_a_method_sees(self, challenge, little_sky):
-        for track in challenge.tracks.values():
-            for field in challenge.given(track=track.name):
-                assert tuple(field.surveys) == tuple(s for s in SURVEYS if s in track.surveys)
+    def test_examples_have_the_truth_of_what_is_given(self, made):
+        pieces = [(np.atleast_1d(piece.id), truth) for piece, truth in made.examples()]
+        ids = np.concatenate([own for own, _ in pieces])
+        assert set(ids.tolist()) <= set(made.ids("tiny", "train").tolist()) and ids.size
+        for own, truth in pieces:
+            assert truth and all(np.atleast_1d(values).shape == own.shape for values in truth.values())
 
-    def test_metadata_ties_a_submission_to_its_question(self, challenge, little_sky):
-        stated = challenge.metadata("tiny", "validation")
-        data = challenge.open("tiny", "validation")
+    def test_tracks_decide_what_a_method_sees(self, made):
+        for track in made.tracks.values():
+            for piece in made.given(track=track.name):
+                if isinstance(piece, Field):
+                    assert tuple(piece.surveys) == tuple(s for s in SURVEYS if s in track.surveys)
+                else:
+                    assert np.isfinite(piece.host_z).any() == track.redshift
+
+    def test_metadata_ties_a_submission_to_its_question(self, made):
+        stated = made.metadata("tiny", "validation")
+        data = made.open("tiny", "validation")
         assert stated == {
-            "challenge": challenge.name,
-            "track": challenge.track().name,
+            "challenge": made.name,
+            "track": made.track().name,
             "tier": "tiny",
             "split": "validation",
             "dataset": data.attrs["content_sha256"],
         }
         assert re.fullmatch("sha256:[0-9a-f]{64}", stated["dataset"])
-        other = challenge.metadata("tiny", "train", list(challenge.tracks)[-1])
+        other = made.metadata("tiny", "train", list(made.tracks)[-1])
         assert other["dataset"] != stated["dataset"]
-        assert other["track"] == list(challenge.tracks)[-1] and other["split"] == "train"
+        assert other["track"] == list(made.tracks)[-1] and other["split"] == "train"
 
-    def test_a_mapping_is_read_in_the_order_of_the_ids(self, challenge, little_sky):
-        given = answers(challenge)
-        first = challenge.schema.names[0]
-        given[first] = np.linspace(0.01, 0.02, len(given["id"]))
+    def test_a_mapping_is_read_in_the_order_of_the_ids(self, made):
+        given = answers(made)
+        first = made.schema.names[0]
+        change = np.linspace(0.01, 0.02, len(given["id"]))
+        given[first] = given[first] + change
+        given[made.schema.names[1]] = given[made.schema.names[1]] - change
         backwards = {name: values[::-1].tolist() for name, values in given.items()}
-        read = challenge.read(backwards)
-        assert set(read) == set(challenge.schema.names)
+        read = made.read(backwards)
+        assert set(read) == set(made.schema.names)
         np.testing.assert_array_equal(read[first], given[first])
 
-    def test_every_problem_is_told_at_once(self, challenge, little_sky):
-        given = answers(challenge)
-        first, second = challenge.schema.names[:2]
+    def test_every_problem_is_told_at_once(self, made):
+        given = answers(made)
+        first, second = made.schema.names[:2]
         given[first][0] = np.nan
         given[second][1] = np.inf
         given["id"] = given["id"].copy()
         given["id"][1] = 17
         with pytest.raises(SubmissionError) as error:
-            challenge.read(given)
+            made.read(given)
         said = [(problem.column, problem.what) for problem in error.value.problems]
         for column, word in ((first, "NaN"), (second, "infinite"), ("id", "unknown"), ("id", "no row")):
             assert any(name == column and word in what for name, what in said), (column, word, said)
         with pytest.raises(SubmissionError):
-            challenge.score(given)
+            made.score(given)
 
-    def test_it_scores(self, challenge, little_sky):
-        card = challenge.score(answers(challenge), entry="middle")
+    def test_it_scores(self, made):
+        card = made.score(answers(made), entry="middle")
         assert isinstance(card, Scorecard)
-        assert (card.challenge, card.tier, card.split) == (challenge.name, "tiny", "validation")
-        assert (card.track, card.entry) == (challenge.track().name, "middle")
+        assert (card.challenge, card.tier, card.split) == (made.name, "tiny", "validation")
+        assert (card.track, card.entry) == (made.track().name, "middle")
         assert Scorecard.from_json(card.to_json()).to_json() == card.to_json()
 
 
