@@ -68,13 +68,14 @@ def light_curve_features(curves: LightCurves) -> NDArray[np.float32]:
     cell = owner * N_BANDS + band
     of_band = _of_bands(n * N_BANDS, cell, phase, flux, snr, detected)
     means = _phase_means(n, cell, phase, flux, error)
-    colours = (means[:, _AT_PEAK : _AT_PEAK + 2, :-1] - means[:, _AT_PEAK : _AT_PEAK + 2, 1:]).reshape(n, -1)
+    near = means[:, _AT_PEAK : _AT_PEAK + 2]
+    colours = near[..., :-1] - near[..., 1:]
     parts = [
         overall,
         static_inputs(curves),
-        of_band.reshape(n, N_BANDS, -1).transpose(0, 2, 1).reshape(n, -1),
-        means.reshape(n, -1),
-        colours,
+        *of_band.reshape(n, N_BANDS, len(_OF_BAND)).transpose(2, 0, 1),
+        *means.transpose(1, 0, 2),
+        *colours.transpose(1, 0, 2),
     ]
     return np.concatenate(parts, axis=1).astype(np.float32)
 

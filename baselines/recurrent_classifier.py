@@ -130,7 +130,7 @@ class RecurrentClassifier:
             return np.concatenate([which, which]), np.concatenate([inputs.row_size[which], cut])
 
         which, size = ways(apart)
-        logits, _ = self._logits(inputs, which, size, self.n_samples)
+        logits = self._logits(inputs, which, size, self.n_samples)
         settled = replace(self, temperature=best_temperature(logits, codes[which]))
         if not self.doubt.evidence:
             return settled
@@ -149,10 +149,9 @@ class RecurrentClassifier:
             ValueError: before `fit`.
         """
         inputs = sequence_inputs(curves, per=self.architecture.per)
-        logits, places = self._logits(
-            inputs, np.arange(len(inputs)), inputs.row_size, self.n_samples, progress=progress
-        )
-        worth = self._worth(places)
+        which = np.arange(len(inputs))
+        logits = self._logits(inputs, which, inputs.row_size, self.n_samples, progress=progress)
+        worth = self._worth(inputs)
         mean = np.zeros(logits.shape[1:])
         for number, one in enumerate(logits):
             p = tempered(one, self.temperature)
@@ -169,8 +168,8 @@ class RecurrentClassifier:
             ValueError: before `fit`.
         """
         inputs = sequence_inputs(curves, per=self.architecture.per)
-        logits, places = self._logits(inputs, np.arange(len(inputs)), inputs.row_size, n, progress=progress)
-        worth = self._worth(places)
+        logits = self._logits(inputs, np.arange(len(inputs)), inputs.row_size, n, progress=progress)
+        worth = self._worth(inputs)
         rng = np.random.default_rng([self.training.seed, 6])
         found = tempered(logits, self.temperature)
         if self.evidence:
@@ -210,21 +209,17 @@ class RecurrentClassifier:
         n: int,
         *,
         progress: bool = False,
-    ) -> tuple[NDArray[np.float32], list[_Places]]:
-        """(sample, object, class) of `n` draws; and where the objects lie, where there is evidence."""
+    ) -> NDArray[np.float32]:
+        """(sample, object, class) of `n` draws of the weights."""
         posterior = self.learned()
         if n < 1:
             raise ValueError(f"one sample is the least there can be, not {n}")
         weights = posterior.draws(n, torch.Generator().manual_seed(self.training.seed))
-        centres = _centres(posterior) if self.evidence else []
         logits = np.empty((n, len(which), len(self.frequencies)), np.float32)
-        places = [_Places.of(len(which), self.architecture.head) for _ in centres]
-        for place, made in outputs(posterior, weights + centres, inputs, which, size, progress=progress):
-            for number, one in enumerate(made[:n]):
+        for place, made in outputs(posterior, weights, inputs, which, size, progress=progress):
+            for number, one in enumerate(made):
                 logits[number, place] = one.logits.cpu().numpy()
-            for kept, one in zip(places, made[n:], strict=True):
-                kept.put(place, one)
-        return logits, places
+        return logits
 
     def _places(
         self, inputs: SequenceInputs, which: NDArray[np.int64], size: NDArray[np.int64]
@@ -233,13 +228,16 @@ class RecurrentClassifier:
         posterior = self.learned()
         centres = _centres(posterior)
         places = [_Places.of(len(which), self.architecture.head) for _ in centres]
-        for place, made in outputs(posterior, centres, inputs, which, size):
+        for place, made in outputs(posterior, centres, inputs, which, size, foretell=True):
             for kept, one in zip(places, made, strict=True):
                 kept.put(place, one)
         return places
 
-    def _worth(self, places: list[_Places]) -> list[NDArray[np.float64]]:
-        """(object,) evidence of each centre."""
+    def _worth(self, inputs: SequenceInputs) -> list[NDArray[np.float64]]:
+        """(object,) evidence of each centre, where it was gathered."""
+        if not self.evidence:
+            return []
+        places = self._places(inputs, np.arange(len(inputs)), inputs.row_size)
         return [e.evidence(x.features, x.surprise) for e, x in zip(self.evidence, places, strict=True)]
 
     def save(self, path: Path) -> None:

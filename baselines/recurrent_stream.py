@@ -171,8 +171,9 @@ class RecurrentStream:
         given = torch.from_numpy(rows[None]).to(self.device)
         size = torch.tensor([len(rows) if n is None else n], device=self.device)
         return [
-            self.posterior.run(weights, given, size, state.static, reading)
-            for weights, reading in zip(self.weights, readings, strict=True)
+            # Only the centres, which come last, have to say how surprised they are.
+            self.posterior.run(weights, given, size, state.static, reading, k >= self.classifier.n_samples)
+            for k, (weights, reading) in enumerate(zip(self.weights, readings, strict=True))
         ]
 
     def _believe(self, state: StreamState) -> NDArray[np.float64]:

@@ -50,7 +50,9 @@ class Training:
         whole: share of the curves that are not cut.
         warm_up: share of the training over which the divergence from the prior rises to its full weight.
         kl_weight: that full weight. One is Bayes' rule; below one the posterior is "cold" (Wenzel et al.
-            2020, arXiv:2002.02405), narrower than the data allow.
+            2020, arXiv:2002.02405), narrower than the data allow. Of 1,400 curves a network with 18,000
+            weights learns next to nothing by Bayes' rule, since each weight costs nats and each curve pays
+            for few.
         validation: share of the objects that is kept apart.
         patience: epochs without gain after which training ends.
         cpu_seconds: after which it ends too; None for no limit. What is learned is then no longer the same on
@@ -65,7 +67,7 @@ class Training:
     forecast: float = 0.1
     whole: float = 0.5
     warm_up: float = 0.5
-    kl_weight: float = 1.0
+    kl_weight: float = 0.1
     validation: float = 0.1
     patience: int = 8
     cpu_seconds: float | None = None
@@ -176,15 +178,19 @@ def outputs(
     which: NDArray[np.int64],
     size: NDArray[np.int64],
     *,
+    foretell: bool = False,
     batch: int = 512,
     progress: bool = False,
 ) -> Iterator[tuple[NDArray[np.int64], list[Output]]]:
-    """Places in `which`, and what each draw of the weights makes of the objects there; batch by batch."""
+    """Places in `which`, and what each draw of the weights makes of the objects there; batch by batch.
+
+    How surprised the network is comes with `foretell` alone, which takes time.
+    """
     device = next(iter(weights[0].values())).device
     steps = list(batches(which, size, batch))
     for place in tqdm(steps, desc="classifying", unit="batch", disable=not progress, leave=False):
         given = tensors(inputs, which[place], size[place], device)
-        yield place, [posterior.run(one, *given) for one in weights]
+        yield place, [posterior.run(one, *given, None, foretell) for one in weights]
 
 
 def train(

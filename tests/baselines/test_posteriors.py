@@ -100,13 +100,13 @@ def test_the_mixture_is_one_of_each_weight():
 
         expected += integrate.quad(integrand, mean - 4, mean + 4, points=[0.0], limit=200)[0]
     generator = torch.Generator().manual_seed(5)
-    found = [float(posterior.kl(posterior.draw(generator))) for _ in range(1000)]
+    found = [posterior.kl(posterior.draw(generator)).item() for _ in range(1000)]
     assert abs(np.mean(found) - expected) < 4 * np.std(found) / math.sqrt(len(found))
 
 
 def test_the_divergence_counts_once_however_long_a_sequence_is():
     posterior = Variational(Cell(), prior=Prior("gaussian"))
-    assert float(posterior.kl(posterior.draw())) == float(posterior.kl(posterior.draw()))
+    assert posterior.kl(posterior.draw()).item() == posterior.kl(posterior.draw()).item()
     assert [warm_up(s, 0.5) for s in (0, 0.25, 0.75)] == [0, 0.5, 1] and warm_up(0.0, 0.0) == 1
 
 
@@ -130,10 +130,10 @@ def test_variational_inference_finds_the_posterior_of_a_line():
         loss.backward()
         optimizer.step()
         schedule.step()
-    assert float(posterior.mean[0]) == pytest.approx(
+    assert posterior.mean[0].item() == pytest.approx(
         (x * y).sum() / precision, abs=0.3 / math.sqrt(precision)
     )
-    assert float(posterior.sigmas()[0]) == pytest.approx(1 / math.sqrt(precision), rel=0.15)
+    assert posterior.sigmas()[0].item() == pytest.approx(1 / math.sqrt(precision), rel=0.15)
 
 
 def test_a_mask_drops_a_unit_for_all_steps_and_gates():

@@ -85,9 +85,11 @@ def test_the_forecast_is_a_density():
     rows = torch.zeros(len(grid), 1, columns.n_columns)
     rows[:, 0, columns.error[0]], rows[:, 0, 0], rows[:, 0, 1] = -0.2, grid, 3 * grid
     density = torch.exp(
-        -network.read(network.begin(static.expand(len(grid), -1)), rows, torch.ones(len(grid))).nll
+        -network.read(
+            network.begin(static.expand(len(grid), -1)), rows, torch.ones(len(grid), dtype=torch.int64)
+        ).nll
     )
-    assert float(torch.trapezoid(density, grid)) == pytest.approx(1, abs=1e-3)
+    assert torch.trapezoid(density, grid).item() == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["dropout", "variational", "ensemble"])
