@@ -102,7 +102,7 @@ def grow_trees(
         ) from error
     model = HistGradientBoostingClassifier(
         max_iter=rounds, learning_rate=learning_rate, max_leaf_nodes=leaves, l2_regularization=1.0,
-        early_stopping=False, random_state=seed,
+        early_stopping=False, random_state=seed,  # pyright: ignore[reportArgumentType]
     ).fit(features, classes, sample_weight=weights)  # fmt: skip
     made = _as_arrays(model, n_classes)
     # scikit-learn offers no public way to its trees: make sure that these are what it uses itself.

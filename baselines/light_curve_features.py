@@ -113,9 +113,8 @@ def _overall(
         gap = np.where(np.isfinite(first), first - before, np.nan)
     top = np.arcsinh(_extreme(np.maximum, owner, snr, n))
     negative = np.bincount(owner[snr < -5], minlength=n)
-    return np.column_stack(
-        [count, n_detected, negative, end - start, fall - rise, gap, top, -rise, fall, roughness, late]
-    )
+    columns = [count, n_detected, negative, end - start, fall - rise, gap, top, -rise, fall, roughness, late]
+    return np.column_stack(columns).astype(np.float64)
 
 
 def _of_bands(
@@ -135,7 +134,8 @@ def _of_bands(
     with np.errstate(divide="ignore", invalid="ignore"):
         center = np.bincount(cell, light * phase, n_cells) / total
         width = np.sqrt(np.bincount(cell, light * np.square(phase - center[cell]), n_cells) / total)
-    return np.column_stack([count, n_detected, peak, top, time, rise, fall, center, width])
+    columns = [count, n_detected, peak, top, time, rise, fall, center, width]
+    return np.column_stack(columns).astype(np.float64)
 
 
 def _phase_means(n: int, cell: NDArray, phase: NDArray, flux: NDArray, error: NDArray) -> NDArray[np.float64]:

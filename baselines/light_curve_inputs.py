@@ -235,7 +235,7 @@ def static_inputs(curves: LightCurves) -> NDArray[np.float32]:
     The five quantiles of the host's p(z) as ln(1 + z), zero without a host; whether there is one; whether its
     redshift is of a spectrum; ln of half the width of p(z) in (1 + z); and E(B-V) of the Milky Way.
     """
-    known = np.isfinite(curves.host_z).all(axis=1)
+    known = np.asarray(np.isfinite(curves.host_z).all(axis=1))
     z = np.log1p(np.where(known[:, None], curves.host_z, 0))
     # 1e-3 is the accuracy of a redshift of a faint galaxy's spectrum, by order of magnitude.
     width = np.where(known, np.log(np.maximum((z[:, 3] - z[:, 1]) / 2, 1e-3)) / _COMPRESS, 0)

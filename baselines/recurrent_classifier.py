@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -279,10 +279,7 @@ class RecurrentClassifier:
             evidence = tuple(
                 Evidence.from_arrays(_under(arrays, f"evidence/{k}/")) for k in range(settings["n_evidence"])
             )
-            reports = tuple(
-                TrainingReport(**{k: tuple(v) if isinstance(v, list) else v for k, v in report.items()})
-                for report in settings["reports"]
-            )
+            reports = tuple(_report(record) for record in settings["reports"])
         except (KeyError, TypeError, RuntimeError) as error:
             raise ValueError(f"{path} was saved by another version: fit it again") from error
         return cls(
@@ -307,6 +304,12 @@ class _Places:
     def put(self, place: NDArray[np.int64], made: Output) -> None:
         self.features[place] = made.features.cpu().numpy()
         self.surprise[place] = made.surprise.cpu().numpy()
+
+
+def _report(record: dict[str, Any]) -> TrainingReport:
+    """JSON knows lists, not tuples."""
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.items()}
+    return TrainingReport(**values)
 
 
 def _centres(posterior: Posterior) -> list[Weights]:

@@ -108,7 +108,7 @@ class ClassDensity:
             w - 0.5 * np.square((x - m) @ a).sum(axis=1)
             for m, a, w in zip(self.mean, self.whiten, self.log_weight, strict=True)
         ]
-        return logsumexp(each, axis=0)
+        return np.asarray(logsumexp(each, axis=0))
 
 
 @dataclass(frozen=True)
@@ -201,4 +201,5 @@ def dirichlet(worth: NDArray, rng: np.random.Generator) -> NDArray[np.float64]:
     smaller than any float.
     """
     log_gamma = np.log(rng.standard_gamma(worth + 1)) + np.log(rng.random(worth.shape)) / worth
-    return np.exp(log_gamma - logsumexp(log_gamma, axis=1, keepdims=True))
+    log_gamma -= np.asarray(logsumexp(log_gamma, axis=1, keepdims=True))
+    return np.exp(log_gamma)
