@@ -76,9 +76,11 @@ def grow_trees(
     n_classes: int,
     *,
     weights: NDArray[np.float64] | None = None,
-    rounds: int = 80,
+    rounds: int = 60,
     learning_rate: float = 0.1,
     leaves: int = 15,
+    bins: int = 64,
+    feature_share: float = 0.5,
     seed: int = 0,
 ) -> BoostedTrees:
     """Trees that tell classes from features, by scikit-learn's gradient boosting on histograms.
@@ -89,6 +91,8 @@ def grow_trees(
         weights: (n,) of objects.
         rounds: trees for each class.
         leaves: of a tree, at most.
+        bins, feature_share: in how many steps a feature is seen, and what share of them at each split. With
+            hundreds of features most of the time goes into these; our choice.
 
     Raises:
         ImportError: without scikit-learn, telling how to install it.
@@ -102,7 +106,7 @@ def grow_trees(
         ) from error
     model = HistGradientBoostingClassifier(
         max_iter=rounds, learning_rate=learning_rate, max_leaf_nodes=leaves, l2_regularization=1.0,
-        early_stopping=False, random_state=seed,  # pyright: ignore[reportArgumentType]
+        max_bins=bins, max_features=feature_share, early_stopping=False, random_state=seed,  # pyright: ignore[reportArgumentType]
     ).fit(features, classes, sample_weight=weights)  # fmt: skip
     made = _as_arrays(model, n_classes)
     # scikit-learn offers no public way to its trees: make sure that these are what it uses itself.

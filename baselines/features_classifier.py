@@ -38,8 +38,8 @@ class FeaturesClassifier:
     """
 
     name: str = "features"
-    members: int = 4
-    rounds: int = 80
+    members: int = 3
+    rounds: int = 60
     learning_rate: float = 0.1
     leaves: int = 15
     validation: float = 0.1

@@ -105,7 +105,13 @@ def test_trees_are_those_of_scikit_learn(n_present):
     x[rng.random(x.shape) < 0.2] = np.nan
     ours = grow_trees(x, codes, 4, rounds=8, leaves=7)
     theirs = HistGradientBoostingClassifier(
-        max_iter=8, max_leaf_nodes=7, l2_regularization=1.0, early_stopping=False, random_state=0
+        max_iter=8,
+        max_leaf_nodes=7,
+        l2_regularization=1.0,
+        max_bins=64,
+        max_features=0.5,
+        early_stopping=False,
+        random_state=0,
     ).fit(x, codes)
     fresh = rng.normal(size=(500, 3)) * 2
     fresh[::5, 0] = np.nan
