@@ -130,17 +130,22 @@ class RecurrentClassifier:
             return np.concatenate([which, which]), np.concatenate([inputs.row_size[which], cut])
 
         which, size = ways(apart)
+        settled = self
+        if self.doubt.evidence:
+            learned, learned_size = ways(learn)
+            near, far = self._places(inputs, learned, learned_size), self._places(inputs, which, size)
+            evidence = tuple(
+                Evidence.of(a.features, codes[learned], b.features, b.surprise, full=self.doubt.evidence)
+                for a, b in zip(near, far, strict=True)
+            )
+            settled = replace(self, evidence=evidence)
+        worth = settled._worth(inputs, which, size)
+
+        def after(p: NDArray[np.float64]) -> NDArray[np.float64]:
+            return np.stack([settled._with_evidence(number, one, worth) for number, one in enumerate(p)])
+
         logits = self._logits(inputs, which, size, self.n_samples)
-        settled = replace(self, temperature=best_temperature(logits, codes[which]))
-        if not self.doubt.evidence:
-            return settled
-        learned, learned_size = ways(learn)
-        near, far = self._places(inputs, learned, learned_size), self._places(inputs, which, size)
-        evidence = tuple(
-            Evidence.of(a.features, codes[learned], b.features, b.surprise, full=self.doubt.evidence)
-            for a, b in zip(near, far, strict=True)
-        )
-        return replace(settled, evidence=evidence)
+        return replace(settled, temperature=best_temperature(logits, codes[which], after))
 
     def predict(self, curves: LightCurves, *, progress: bool = False) -> NDArray[np.float64]:
         """(object, class) probabilities: the mean of `n_samples` draws of the weights.
@@ -151,14 +156,11 @@ class RecurrentClassifier:
         inputs = sequence_inputs(curves, per=self.architecture.per)
         which = np.arange(len(inputs))
         logits = self._logits(inputs, which, inputs.row_size, self.n_samples, progress=progress)
-        worth = self._worth(inputs)
+        worth = self._worth(inputs, which, inputs.row_size)
         mean = np.zeros(logits.shape[1:])
         for number, one in enumerate(logits):
             p = tempered(one, self.temperature)
-            if self.evidence:
-                centre = number % len(self.evidence)
-                p = self.evidence[centre].mean_of(p, worth[centre])
-            mean += p / len(logits)
+            mean += self._with_evidence(number, p, worth) / len(logits)
         return mean
 
     def samples(self, curves: LightCurves, n: int, *, progress: bool = False) -> NDArray[np.float64]:
@@ -168,8 +170,9 @@ class RecurrentClassifier:
             ValueError: before `fit`.
         """
         inputs = sequence_inputs(curves, per=self.architecture.per)
-        logits = self._logits(inputs, np.arange(len(inputs)), inputs.row_size, n, progress=progress)
-        worth = self._worth(inputs)
+        which = np.arange(len(inputs))
+        logits = self._logits(inputs, which, inputs.row_size, n, progress=progress)
+        worth = self._worth(inputs, which, inputs.row_size)
         rng = np.random.default_rng([self.training.seed, 6])
         found = tempered(logits, self.temperature)
         if self.evidence:
@@ -233,12 +236,23 @@ class RecurrentClassifier:
                 kept.put(place, one)
         return places
 
-    def _worth(self, inputs: SequenceInputs) -> list[NDArray[np.float64]]:
+    def _worth(
+        self, inputs: SequenceInputs, which: NDArray[np.int64], size: NDArray[np.int64]
+    ) -> list[NDArray[np.float64]]:
         """(object,) evidence of each centre, where it was gathered."""
         if not self.evidence:
             return []
-        places = self._places(inputs, np.arange(len(inputs)), inputs.row_size)
+        places = self._places(inputs, which, size)
         return [e.evidence(x.features, x.surprise) for e, x in zip(self.evidence, places, strict=True)]
+
+    def _with_evidence(
+        self, number: int, p: NDArray[np.float64], worth: list[NDArray[np.float64]]
+    ) -> NDArray[np.float64]:
+        """(object, class) of draw `number`, nearer to the prior where little is known."""
+        if not worth:
+            return p
+        centre = number % len(worth)
+        return self.evidence[centre].mean_of(p, worth[centre])
 
     def save(self, path: Path) -> None:
         """Write settings and weights to one file, atomically and without pickle.
