@@ -248,11 +248,27 @@ def _train_one(
         [inputs.row_size[apart], cut_at_random(inputs, apart, 0, np.random.default_rng([settings.seed, 3]))]
     )
     weight = None if label_weights is None else torch.as_tensor(label_weights, dtype=torch.float32).to(device)
+    has_prior = bool(posterior.kl(posterior.centre()).requires_grad)
     # A network that does not move is left out: a variational posterior holds it as a skeleton.
     moving = [p for p in posterior.parameters() if p.requires_grad]
-    has_prior = bool(posterior.kl(posterior.centre()).requires_grad)
     decay = 0.0 if has_prior else settings.weight_decay
     optimizer = torch.optim.AdamW(moving, lr=settings.learning_rate, weight_decay=decay)
+
+    def step(which: NDArray[np.int64], size: NDArray[np.int64], share: float) -> tuple[float, float]:
+        """Learn from one batch, at a share of the training; its cross-entropy, and the divergence."""
+        for group in optimizer.param_groups:
+            group["lr"] = settings.learning_rate * _one_cycle(share)
+        optimizer.zero_grad(set_to_none=True)
+        weights = posterior.draw(generator, number)
+        found = posterior.run(weights, *tensors(inputs, which, size, device))
+        loss = F.cross_entropy(found.logits, torch.from_numpy(classes[which]).to(device), weight=weight)
+        kl = posterior.kl(weights)
+        pull = settings.kl_weight * warm_up(share, settings.warm_up) / len(learn)
+        (loss + settings.forecast * found.forecast.mean() + pull * kl).backward()
+        torch.nn.utils.clip_grad_norm_(moving, 1.0)
+        optimizer.step()
+        return float(loss.detach()), float(kl.detach())
+
     per_epoch = math.ceil(len(learn) / settings.batch)
     total = per_epoch * settings.epochs
     losses, checks, stopped = [], [], "epochs"
@@ -269,49 +285,36 @@ def _train_one(
             if share >= 1:
                 stopped = "cpu_seconds"
                 break
-            for group in optimizer.param_groups:
-                group["lr"] = settings.learning_rate * _one_cycle(share)
-            optimizer.zero_grad(set_to_none=True)
-            weights = posterior.draw(generator, number)
-            found = posterior.run(weights, *tensors(inputs, learn[place], size[place], device))
-            truth = torch.from_numpy(classes[learn[place]]).to(device)
-            loss = F.cross_entropy(found.logits, truth, weight=weight)
-            kl = posterior.kl(weights)
-            objective = loss + settings.forecast * found.forecast.mean()
-            objective = objective + settings.kl_weight * warm_up(share, settings.warm_up) / len(learn) * kl
-            objective.backward()
-            torch.nn.utils.clip_grad_norm_(moving, 1.0)
-            optimizer.step()
-            summed, seen = summed + float(loss.detach()) * len(place), seen + len(place)
-            done, divergence = done + 1, float(kl.detach())
+            loss, divergence = step(learn[place], size[place], share)
+            summed, seen, done = summed + loss * len(place), seen + len(place), done + 1
             bar.update()
-        if seen:
-            losses.append(summed / seen)
         if not math.isfinite(summed):
             raise FloatingPointError(
                 f"the loss of epoch {epoch} is not a number: lower the learning rate, and look for fluxes "
                 "that are not finite"
             )
+        if seen:
+            losses.append(summed / seen)
         training_seconds += time.process_time() - start
-        drawn = posterior.draws(4 if has_prior else 1, torch.Generator().manual_seed(epoch))
-        drawn = drawn if has_prior else [posterior.centre()]
+        drawn = (
+            posterior.draws(4, torch.Generator().manual_seed(epoch)) if has_prior else [posterior.centre()]
+        )
         checks.append(_validation_loss(posterior, drawn, inputs, classes, check, check_size, weight))
-        bar.set_postfix(loss=f"{losses[-1] if losses else math.nan:.3f}", apart=f"{checks[-1]:.3f}")
+        bar.set_postfix(apart=f"{checks[-1]:.3f}")
         # What is learned while the prior hardly counts is no posterior yet: of such epochs the last is kept.
         counts = not has_prior or share >= settings.warm_up
         rank = (1.0, -checks[-1]) if counts else (0.0, float(epoch))
         if rank > best_rank:
             kept, best, best_rank = _state(posterior), epoch, rank
-        if stopped == "cpu_seconds":
-            break
-        if counts and epoch - best >= settings.patience:
+        if stopped == "epochs" and counts and epoch - best >= settings.patience:
             stopped = "patience"
+        if stopped != "epochs":
             break
     bar.close()
     posterior.load_state_dict(kept)
     return TrainingReport(
         epochs=epoch, best=best, cpu_seconds=time.process_time() - began,
-        seconds_per_epoch=training_seconds / (done / per_epoch) if done else math.nan,
+        seconds_per_epoch=training_seconds / (done / per_epoch) if done else 0.0,
         loss=tuple(losses), validation_loss=tuple(checks), kl=divergence, stopped=stopped,
     )  # fmt: skip
 
