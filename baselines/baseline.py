@@ -16,13 +16,20 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from ..challenges.files import write_whole
-from ..challenges.method import Field
 from ..challenges.names import choose
 
 __all__ = ["BASELINES", "Baseline", "baseline", "reference"]
 
 BASELINES = {
     "shear": {"null": "null:NullShear", "moments": "moments:MomentsShear"},
+    "transients": {
+        "majority": "transients:Majority",
+        "features": "transients:Features",
+        "dropout": "transients:Dropout",
+        "variational": "transients:Variational",
+        "ensemble": "transients:Ensemble",
+        "causal": "transients:Causal",
+    },
 }
 """Challenge -> name of each baseline -> its module in this package, and its class."""
 
@@ -40,11 +47,11 @@ class Baseline(ABC):
     learns: ClassVar[bool] = False
 
     @abstractmethod
-    def predict(self, field: Field) -> Mapping[str, float]:
-        """The columns that the challenge asks for, for one field."""
+    def predict(self, given: Any) -> Mapping[str, Any]:
+        """The columns that the challenge asks for, for a piece of its data: see `Challenge.given`."""
 
-    def fit(self, examples: Iterable[tuple[Field, Mapping[str, float]]]) -> Self:
-        """A baseline that has learned from fields and their truth; one that cannot stays as it is."""
+    def fit(self, examples: Iterable[tuple[Any, Mapping[str, Any]]]) -> Self:
+        """A baseline that has learned from pieces and their truth; one that cannot stays as it is."""
         del examples
         return self
 

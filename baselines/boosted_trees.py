@@ -104,6 +104,8 @@ def grow_trees(
         raise ImportError(
             "to grow trees needs scikit-learn, which to use them does not: pip install 'skysynergy[features]'"
         ) from error
+    # What no object has, tells nothing; scikit-learn refuses it.
+    features = np.where(np.isnan(features).all(axis=0), np.float32(0.0), features)
     model = HistGradientBoostingClassifier(
         max_iter=rounds, learning_rate=learning_rate, max_leaf_nodes=leaves, l2_regularization=1.0,
         max_bins=bins, max_features=feature_share, early_stopping=False, random_state=seed,  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,163 @@
+"""The baselines of the transients challenge: classifiers of light curves that answer what it asks for.
+
+Each wraps a classifier, which can be used on its own with any light curves and classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..challenges.light_curves import LightCurves
+from ..challenges.transient_submission import columns_of
+from ..simulators.transient_classes import CLASSES
+from .baseline import Baseline
+from .features_classifier import FeaturesClassifier
+from .majority import MajorityClassifier
+from .recurrent import Architecture
+from .recurrent_classifier import Doubt, RecurrentClassifier
+from .recurrent_training import Training
+
+__all__ = [
+    "Causal",
+    "Classifier",
+    "Dropout",
+    "Ensemble",
+    "Features",
+    "Majority",
+    "TransientBaseline",
+    "Variational",
+]
+
+
+class Classifier(Protocol):
+    """What tells classes of light curves apart, once it has learned to."""
+
+    def fit(self, curves: LightCurves, classes: ArrayLike, n_classes: int) -> Self:
+        """One that has learned from light curves and codes of their classes (n,)."""
+        ...
+
+    def predict(self, curves: LightCurves) -> NDArray[np.float64]:
+        """(object, class) probabilities."""
+        ...
+
+    def samples(self, curves: LightCurves, n: int) -> NDArray[np.float64]:
+        """(sample, object, class) probabilities, draws of a posterior."""
+        ...
+
+    def save(self, path: Path) -> None:
+        """Write settings and what was learned to a file."""
+        ...
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote."""
+        ...
+
+
+@dataclass(frozen=True)
+class TransientBaseline(Baseline):
+    """A classifier as a baseline: subclasses say which.
+
+    Attributes:
+        classifier: it, with settings, and what it learned.
+        n_samples: of its posterior, in a submission; zero for none.
+    """
+
+    classifier: Any = None
+    n_samples: int = 20
+    learns: ClassVar[bool] = True
+
+    def fit(self, examples: Iterable[tuple[LightCurves, Mapping[str, ArrayLike]]]) -> Self:
+        """Learn from light curves and ``kind``, the codes of their classes.
+
+        Raises:
+            ValueError: if there are no light curves.
+        """
+        parts = list(examples)
+        if not sum(len(curves) for curves, _ in parts):
+            raise ValueError("there are no light curves to learn from")
+        curves = LightCurves.joined([part for part, _ in parts])
+        kinds = np.concatenate([np.asarray(truth["kind"]) for _, truth in parts])
+        return replace(self, classifier=self.classifier.fit(curves, kinds, len(CLASSES)))
+
+    def predict(self, curves: LightCurves) -> dict[str, NDArray[np.float64]]:
+        """The columns of a submission: (n,) probabilities of classes, and of samples."""
+        if not self.n_samples:
+            return columns_of(self.classifier.predict(curves))
+        samples = self.classifier.samples(curves, self.n_samples)
+        return columns_of(samples.mean(axis=0), samples)
+
+    def save(self, path: Path) -> None:
+        """Write the classifier to a file, atomically."""
+        self.classifier.save(Path(path))
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: if the file holds something else.
+        """
+        empty = cls()
+        return replace(empty, classifier=type(empty.classifier).load(Path(path)))
+
+
+@dataclass(frozen=True)
+class Majority(TransientBaseline):
+    """The control ``majority``: how frequent each class is, whatever the light curve."""
+
+    name: str = "majority"
+    classifier: MajorityClassifier = field(default_factory=MajorityClassifier)
+    n_samples: int = 0
+
+
+@dataclass(frozen=True)
+class Features(TransientBaseline):
+    """The baseline ``features``: boosted trees on hand-made features."""
+
+    name: str = "features"
+    classifier: FeaturesClassifier = field(default_factory=FeaturesClassifier)
+    n_samples: int = 3
+
+
+def _recurrent(kind: Any, *, causal: bool = False) -> RecurrentClassifier:
+    architecture = Architecture(causal=causal)
+    return RecurrentClassifier(architecture=architecture, doubt=Doubt(kind), training=Training())
+
+
+@dataclass(frozen=True)
+class Dropout(TransientBaseline):
+    """The baseline ``dropout``: a bidirectional recurrent network with Monte Carlo dropout."""
+
+    name: str = "dropout"
+    classifier: RecurrentClassifier = field(default_factory=lambda: _recurrent("dropout"))
+
+
+@dataclass(frozen=True)
+class Variational(TransientBaseline):
+    """The baseline ``variational``: the same network, by Bayes by Backprop."""
+
+    name: str = "variational"
+    classifier: RecurrentClassifier = field(default_factory=lambda: _recurrent("variational"))
+
+
+@dataclass(frozen=True)
+class Ensemble(TransientBaseline):
+    """The baseline ``ensemble``: five of these networks, each with weights of its own."""
+
+    name: str = "ensemble"
+    classifier: RecurrentClassifier = field(default_factory=lambda: _recurrent("ensemble"))
+
+
+@dataclass(frozen=True)
+class Causal(TransientBaseline):
+    """The baseline ``causal``: an ensemble that reads forwards only, and can follow an alert stream."""
+
+    name: str = "causal"
+    classifier: RecurrentClassifier = field(default_factory=lambda: _recurrent("ensemble", causal=True))
