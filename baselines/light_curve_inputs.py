@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ..challenges.light_curves import LightCurves
 
 __all__ = [
+    "COMPRESS",
     "FLUX_SCALE_NJY",
     "HISTORY_DAYS",
     "NIGHT_GAP_DAYS",
@@ -40,6 +41,9 @@ Per = Literal["observation", "night"]
 N_BANDS = 10
 """LSST's and Euclid's; observations in other bands are left out."""
 
+COMPRESS = 3.0
+"""What the logarithms of fluxes are divided by, so that columns are of order one."""
+
 FLUX_SCALE_NJY = 200.0
 """Fluxes well above it are seen by their logarithm, those below as they are. About the error of one LSST
 visit in r: a depth of 24.0 mag at five sigma is 912 nJy, a fifth of it 182 nJy. Our choice."""
@@ -52,7 +56,6 @@ NIGHT_GAP_DAYS = 0.35
 """Observations closer than this follow each other in one night. Our choice: shorter than any day between
 two nights, longer than the time between visits of a night."""
 
-_COMPRESS = 3.0  # divides logarithms, so that columns are of order one
 _DAYS = 10.0  # times well below it are seen as they are, those above by their logarithm; our choice
 _MIN_ERROR = 1e-3
 
@@ -227,18 +230,20 @@ def rows_of(
 
 
 N_STATIC = 9
+"""Numbers that each transient has only once."""
 
 
 def static_inputs(curves: LightCurves) -> NDArray[np.float32]:
     """(n, `N_STATIC`) what each transient has only once.
 
     The five quantiles of the host's p(z) as ln(1 + z), zero without a host; whether there is one; whether its
-    redshift is of a spectrum; ln of half the width of p(z) in (1 + z); and E(B-V) of the Milky Way.
+    redshift is of a spectrum; ln of half the width of p(z), in ln(1 + z), over `COMPRESS`; and E(B-V) of the
+    Milky Way.
     """
     known = np.asarray(np.isfinite(curves.host_z).all(axis=1))
     z = np.log1p(np.where(known[:, None], curves.host_z, 0))
     # 1e-3 is the accuracy of a redshift of a faint galaxy's spectrum, by order of magnitude.
-    width = np.where(known, np.log(np.maximum((z[:, 3] - z[:, 1]) / 2, 1e-3)) / _COMPRESS, 0)
+    width = np.where(known, np.log(np.maximum((z[:, 3] - z[:, 1]) / 2, 1e-3)) / COMPRESS, 0)
     excess = np.nan_to_num(curves.galactic_excess)
     return np.column_stack([z, known, curves.host_spectrum & known, width, excess]).astype(np.float32)
 
@@ -247,9 +252,9 @@ def _fluxes(flux: NDArray, error: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Flux and S/N, nearly linear about zero and logarithmic far from it, and the logarithm of the error."""
     sigma = np.maximum(error, _MIN_ERROR)
     return (
-        np.arcsinh(flux / FLUX_SCALE_NJY) / _COMPRESS,
-        np.arcsinh(flux / sigma) / _COMPRESS,
-        np.log(sigma / FLUX_SCALE_NJY) / _COMPRESS,
+        np.arcsinh(flux / FLUX_SCALE_NJY) / COMPRESS,
+        np.arcsinh(flux / sigma) / COMPRESS,
+        np.log(sigma / FLUX_SCALE_NJY) / COMPRESS,
     )
 
 

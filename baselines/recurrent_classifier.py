@@ -3,7 +3,9 @@
 Three posteriors over the weights: dropout, Bayes by Backprop, a deep ensemble. A sample is one draw of the
 weights for all objects; its probabilities are then drawn about those of the network with as much evidence as
 there is where the object lies (`bayes.evidence`), so that what is unlike all that was learned is told with
-doubt. A temperature chosen on objects that were kept apart makes the network as sure as it is right.
+doubt. A temperature makes the network as sure as it is right. The epoch, the temperature and the end of what
+is known are all chosen on the same objects that were kept apart; the first two are a choice among few, so
+what they flatter is small.
 """
 
 from __future__ import annotations
