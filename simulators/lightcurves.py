@@ -105,7 +105,9 @@ def observe(
     usable = ~saturated(epochs, flux, steady=steady, surface_brightness=host, rows=row)
     strength = np.abs(seen) if both_signs else seen
     detected = usable & (strength > DETECTION * error)
-    first, last = _ends(owner[detected], mjd[detected], n)
+    first, _ = _ends(owner[detected], mjd[detected], n)
+    in_time = detected & (mjd <= first[owner] + _LONGEST)
+    _, last = _ends(owner[in_time], mjd[in_time], n)
     noticed = last - first >= TRIGGER_DAYS
     until = np.minimum(last + _AFTER, first + _LONGEST)
     kept = usable & noticed[owner] & (mjd >= (first - _BEFORE)[owner]) & (mjd <= until[owner])

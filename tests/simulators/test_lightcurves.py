@@ -59,8 +59,12 @@ def test_what_is_kept_depends_on_detections_alone():
     flux[[10, 12]] = 1e4  # days 100 and 120
     seen = look(mjd, [flux])
     assert mjd[seen.row].tolist() == np.arange(70.0, 151.0, 10.0).tolist()
-    flux[60] = 1e4  # day 600: 400 days after the first is the end
+    flux[60] = 1e4  # day 600: 400 days after the first is the end, and what comes later is not known
+    assert mjd[look(mjd, [flux]).row][[0, -1]].tolist() == [70.0, 150.0]
+    flux[50] = 1e4  # day 500
     assert mjd[look(mjd, [flux]).row][[0, -1]].tolist() == [70.0, 500.0]
+    flux[[12, 50]] = 0
+    assert look(mjd, [flux]).which.size == 0
 
 
 def test_detections_are_five_sigma_of_what_is_measured():
