@@ -125,7 +125,7 @@ class SubmissionSchema:
         """The same with the columns of as many samples as the names of columns that are given ask for."""
         of_sample = re.compile(rf"(?:{'|'.join(map(re.escape, self.names))})_(\d{{1,4}})")
         found = [int(match[1]) for name in given if (match := of_sample.fullmatch(name))]
-        n = min(max(found, default=-1) + 1, self.samples)
+        n = 1 + max((k for k in found if k < self.samples), default=-1)
         columns, checks = list(self.columns), list(self.checks)
         for k in range(n):
             columns += [replace(c, name=f"{c.name}_{k}") for c in self.columns]
