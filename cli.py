@@ -142,7 +142,7 @@ def list_(as_json: bool) -> None:
         click.echo(f"{name}: {entry['question']}")
         for kind in ("tracks", "scenarios"):
             for key, text in entry[kind].items():
-                click.echo(f"  {kind[:-1]:9} {key:10} {text}")
+                click.echo(f"  {kind[:-1]:9} {key:22} {text}")
         click.echo(f"  baselines {', '.join(entry['baselines'])}")
     click.echo("")
     for name, tiers in record["datasets"].items():

@@ -101,6 +101,10 @@ def calibrate(
         MethodError: if the method is not found, before anything is drawn; if it fails on a field
             or answers something else than was asked.
     """
+    if not challenge.scenarios:
+        raise ValueError(
+            f"there is nothing that the harness could draw for {challenge.name}: predict a split and score that"
+        )
     chosen = challenge.scenarios[choose("scenario", scenario, challenge.scenarios)]
     seen = challenge.track(track)
     if pairs < MIN_PAIRS:

@@ -32,13 +32,16 @@ from .submissions import Table
 from .transient_curves import TransientTrack, batches
 from .transient_submission import TRANSIENTS_SUBMISSION, probabilities_of, samples_of
 
-__all__ = ["CLASS_WEIGHTS", "Transients"]
+__all__ = ["CLASS_WEIGHTS", "GROUP_METRICS", "Transients", "natural_numbers"]
 
 _SURVEYS = ("LSST", "EUCLID_VIS", "EUCLID_NISP")
 
 CLASS_WEIGHTS = tuple(2.0 if name in ("TDE", "KN") else 1.0 for name in CLASSES)
 """Weights of the PLAsTiCC loss: 2 for tidal disruptions and kilonovae, 1 for the others (Malz et al. 2019,
 AJ 158, 171; the codes are those that its participants published)."""
+
+GROUP_METRICS = ("log_loss", "accuracy", "accuracy_balanced", "ece_debiased", "efficiency", "purity")
+"""What a scorecard tells of groups: the others are asked of all objects together."""
 
 # Edges of the groups that scorecards break down by.
 _GROUPS: Mapping[str, tuple[float, ...]] = {
@@ -168,6 +171,7 @@ class Transients(Challenge):
             weights=CLASS_WEIGHTS,
             rates=natural_numbers(truth),
             groups=groups,
+            group_metrics=GROUP_METRICS,
             provenance={
                 "code": __version__,
                 "dataset": data.attrs["content_sha256"],

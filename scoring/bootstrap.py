@@ -402,5 +402,6 @@ def _numerical_gradient(
         below = evaluate(function, sums.names, shifted)
         width -= shifted[:, index]
         for name in statistics:
-            slopes[name][:, index] = (above[name] - below[name]) / width
+            with np.errstate(invalid="ignore"):  # what is infinite on both sides has no slope
+                slopes[name][:, index] = (above[name] - below[name]) / width
     return slopes

@@ -188,6 +188,7 @@ def classification_scorecard(
     rates: ArrayLike | None = None,
     groups: Iterable[tuple[str, tuple[float, float], ClassificationSums]] = (),
     group_ranks: bool = False,
+    group_metrics: Sequence[str] | None = None,
     requirements: Mapping[str, float] = CLASSIFICATION_REQUIREMENTS,
     provenance: Mapping[str, ProvenanceValue] | None = None,
     level: float = DISPLAY_LEVEL,
@@ -202,6 +203,7 @@ def classification_scorecard(
         weights, rates: see `classification_estimates`.
         groups: (property, (low, high), sums), of `classification_groups`; a phase is (phase, phase).
         group_ranks: whether AUCs are asked of the groups too, which takes most of the time.
+        group_metrics: names of those that are told of groups; None for all.
         requirements: {metric: limit} of metrics that are here; ``entropy_shift`` is that of each.
         provenance: code version, hashes, seconds.
         level: of the intervals shown; requirements are decided at 95 %.
@@ -219,14 +221,16 @@ def classification_scorecard(
     if unknown:
         raise ValueError(f"no metric is called {', '.join(unknown)}: requirements are on {', '.join(better)}")
 
-    def metrics(part: ClassificationSums, ranks: bool) -> tuple[Metric, ...]:
+    def metrics(
+        part: ClassificationSums, ranks: bool, asked: Sequence[str] | None = None
+    ) -> tuple[Metric, ...]:
         found = classification_estimates(
             part, weights=weights, rates=rates, ranks=ranks, seed=seed, n_resamples=n_resamples
         )
         return tuple(
             Metric.of(name, found[name], better=kind, requirement=limits.get(name), level=level)
             for name, kind in better.items()
-            if name in found
+            if name in found and (asked is None or name in asked)
         )
 
     return Scorecard(
@@ -236,7 +240,7 @@ def classification_scorecard(
         split=split,
         entry=entry,
         metrics=metrics(sums, ranks=True),
-        groups=tuple(Group(by, ends, metrics(part, ranks=group_ranks)) for by, ends, part in groups),
+        groups=tuple(Group(by, ends, metrics(part, group_ranks, group_metrics)) for by, ends, part in groups),
         provenance=provenance or {},
     )
 

@@ -229,3 +229,8 @@ def test_the_demo_leaves_a_report_and_commands_that_parse(empty_sky, tmp_path, m
     assert len(commands) >= 5
     for command in commands:
         cli.parse(*shlex.split(command))
+
+
+def test_a_challenge_that_the_harness_draws_nothing_for(cli):
+    said = cli.fails("calibrate", "transients", "majority")
+    assert "nothing that the harness could draw for transients: predict a split and score that" in said

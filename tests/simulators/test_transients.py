@@ -86,7 +86,7 @@ def test_every_object_was_noticed(fields):
 
 
 def test_errors_mean_what_they_say(fields):
-    """Of what was not chosen for being bright: pulls are normal where nothing was detected, but for the tail."""
+    """Of what was not chosen for being bright: where there is little light, pulls are normal."""
     seen, true = fields[0].tables["observations"], fields[1].tables["observations"]["flux"]
     quiet = np.abs(true) < 0.5 * seen["error"]
     pull = (seen["flux"] - true)[quiet] / seen["error"][quiet]
