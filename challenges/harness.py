@@ -103,7 +103,8 @@ def calibrate(
     """
     if not challenge.scenarios:
         raise ValueError(
-            f"there is nothing that the harness could draw for {challenge.name}: predict a split and score that"
+            f"there is nothing that the harness could draw for {challenge.name}: predict a split and score "
+            "that"
         )
     chosen = challenge.scenarios[choose("scenario", scenario, challenge.scenarios)]
     seen = challenge.track(track)

@@ -36,21 +36,35 @@ CHALLENGE = load("transients")
 SHARE = SHARES["Ia"]
 SHOWN = ("accuracy", "accuracy_balanced", "log_loss_flat", "auc_macro", "ece_debiased", "ood_auroc")
 
+COLUMNS = (
+    "baseline",
+    "split",
+    "CPU-s to fit",
+    "Ia against the rest, 10 detections or more",
+    "accuracy",
+    "balanced",
+    "log-loss by class",
+    "macro AUC",
+    "ECE, debiased",
+    "OOD AUROC",
+)
+
 HEAD = """# The baselines of the transients challenge
 
-Written by `transients.py`: tier `{tier}`, track `{track}`; {n:,} objects a split, {m:.0f} epochs each, {d:.0%} with ten
-detections or more. Series of light are parametric; those of `test` are others than those that were learned from,
-those of `validation` are the same. Brackets: 68 % intervals. CPU-seconds of one thread.
+Written by `transients.py`: tier `{tier}`, track `{track}`; {n:,} objects a split, {m:.0f} epochs each,
+{d:.0%} with ten detections or more. Series of light are parametric; those of `test` are others than those that were
+learned from, those of `validation` are the same. Brackets: 68 % intervals. CPU-seconds of one thread.
 
 Ia against the rest: the mean of the shares of Ia and of others that are told right, for objects with ten
 detections or more, an object being called Ia where p(Ia) is above the share of Ia in what was learned.
 
-| baseline | split | CPU-s to fit | Ia against rest, >= 10 detections | accuracy | balanced | log-loss, flat | macro AUC | ECE, debiased | OOD AUROC |
-|---|---|---|---|---|---|---|---|---|---|
-"""  # noqa: E501
+| {columns} |
+|{rules}|
+"""
 
 BROKEN = """
-Mean entropy (nats) on objects of the validation split, and how much it is higher where their light curves are broken:
+Mean entropy (nats) on objects of the validation split, and how much it is higher where their light curves are
+broken:
 
 | baseline | data | {kinds} |
 |---|---|{rules}|
@@ -143,13 +157,13 @@ def main(tier: str, track: str, only: tuple[str, ...]) -> None:
             columns = predicted(one, curves)
             cells = row(curves, codes, columns)
             lines.append(f"| `{name}` | {split} | {seconds:.0f} | " + " | ".join(cells) + " |")
-            print(lines[-1], flush=True)  # noqa: T201
+            print(lines[-1], flush=True)
             if split == "validation" and name != "majority":
                 some = np.arange(min(len(curves), 4000))
                 part = {column: values[some] for column, values in columns.items()}
                 cells = shifts(one, curves.select(some), codes[some], part)
                 entropies.append(f"| `{name}` | " + " | ".join(cells) + " |")
-                print(entropies[-1], flush=True)  # noqa: T201
+                print(entropies[-1], flush=True)
                 kinds = list(broken_curves(curves.select(some[:2]), np.random.default_rng(0)))
             if split == "test" and name == "ensemble":
                 p = probabilities_of(columns)
@@ -162,6 +176,8 @@ def main(tier: str, track: str, only: tuple[str, ...]) -> None:
         n=len(curves),
         m=curves.row_size.mean(),
         d=np.mean(curves.n_detections >= 10),
+        columns=" | ".join(COLUMNS),
+        rules="---|" * (len(COLUMNS) - 1) + "---",
     )
     text = head + "\n".join(lines) + "\n"
     if entropies:
