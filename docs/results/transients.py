@@ -52,8 +52,8 @@ COLUMNS = (
 HEAD = """# The baselines of the transients challenge
 
 Written by `transients.py`: tier `{tier}`, track `{track}`; {n:,} objects a split, {m:.0f} epochs each,
-{d:.0%} with ten detections or more. Series of light are parametric; those of `test` are others than those that were
-learned from, those of `validation` are the same. Brackets: 68 % intervals. CPU-seconds of one thread.
+{d:.0%} with ten detections or more. Series of light are parametric; those of `test` are others than those
+that were learned from, those of `validation` are the same. Brackets: 68 % intervals. CPU-s of one thread.
 
 Ia against the rest: the mean of the shares of Ia and of others that are told right, for objects with ten
 detections or more, an object being called Ia where p(Ia) is above the share of Ia in what was learned.
