@@ -255,45 +255,51 @@ def verify(dataset: str, tier: str, split: str) -> None:
 @main.command()
 @click.argument("challenge")
 @_shared(track=False)
-@click.option("--scene", default=0, show_default=True, help="Number of the scene.")
-@click.option("--exposures", is_flag=True, help="Single exposures with their masks.")
+@click.option("--scene", type=int, help="Number of a scene of the sky; 0 by default.")
+@click.option("--object", "object_", type=int, help="Number of a transient; 0 by default.")
+@click.option("--exposures", is_flag=True, help="Single exposures of a scene, with their masks.")
 @click.option("--band", help="With --exposures: one band only.")
-@click.option("--truth/--no-truth", default=True, show_default=True, help="Overlay the true galaxies.")
-@click.option("--out", default="scene.png", show_default=True, type=click.Path(path_type=Path))
+@click.option("--truth/--no-truth", default=True, show_default=True, help="Overlay what is true.")
+@click.option(
+    "--out", help="PNG; scene.png or object.png by default.", type=click.Path(path_type=Path), default=None
+)
 @explained
 def show(
     challenge: str,
     tier: str,
     split: str,
-    scene: int,
+    scene: int | None,
+    object_: int | None,
     exposures: bool,
     band: str | None,
     truth: bool,
-    out: Path,
+    out: Path | None,
 ) -> None:
-    """Draw a scene: colour composites, all its bands, the truth; or its single exposures.
+    """Draw a scene, in colour and in all its bands, or its single exposures; or a light curve.
 
     \b
     Example:  skysynergy show shear --scene 3 --out scene.png
+    Example:  skysynergy show transients --object 3 --out object.png
     """
     if band is not None and not exposures:
         raise click.UsageError("--band chooses among single exposures: add --exposures, or leave it out")
-    _require_file(out, ".png")
-    from .challenges import canvas, figures
+    from .challenges import canvas
     from .challenges.challenge import load
     from .challenges.datasets import DatasetError
 
     chosen = load(challenge)
+    numbers = {"scene": scene, "object": object_}
+    number = numbers.pop(chosen.piece)
+    if any(other is not None for other in numbers.values()):
+        raise click.UsageError(f"{challenge} is about {chosen.piece}s: choose one with --{chosen.piece}")
+    out = Path(f"{chosen.piece}.png") if out is None else out
+    _require_file(out, ".png")
     data = chosen.open(tier, split)
-    if exposures:
-        figure = figures.exposures_figure(data, scene, band)
-    else:
-        try:
-            galaxies = chosen.truth(tier, split) if truth else None
-        except DatasetError as error:
-            raise Problem(f"{error}; or draw without it: --no-truth") from error
-        figure = figures.scene_figure(data, galaxies, scene)
-    canvas.save(figure, out)
+    try:
+        true = chosen.truth(tier, split) if truth and not exposures else None
+    except DatasetError as error:
+        raise Problem(f"{error}; or draw without it: --no-truth") from error
+    canvas.save(chosen.draw(data, true, number or 0, exposures=exposures, band=band), out)
     click.echo(str(out))
 
 

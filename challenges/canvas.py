@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from .files import write_whole
 
 __all__ = [
+    "BAND_COLOURS",
     "COLOURS",
     "DPI",
     "INK",
@@ -49,6 +50,21 @@ COLOURS = {
     "purple": "#CC79A7",
 }
 """Colours that are told apart with any colour vision (Okabe & Ito 2008, Color Universal Design)."""
+
+BAND_COLOURS = {
+    "u": COLOURS["sky"],
+    "g": COLOURS["blue"],
+    "r": COLOURS["green"],
+    "i": COLOURS["orange"],
+    "z": COLOURS["vermillion"],
+    "y": COLOURS["purple"],
+    "VIS": "#000000",
+    "Y": "#8a6d3b",
+    "J": "#7f1d1d",
+    "H": "#4c1d6e",
+}
+"""Colour of each band of LSST and Euclid; those of Euclid are dark, and need a mark of their own besides.
+Other bands are drawn in `SOFT`."""
 
 VERDICTS = {"met": COLOURS["blue"], "not met": COLOURS["vermillion"], "undecided": SOFT, "": INK}
 """Colour of each `scoring.metrics.Metric.verdict`."""

@@ -18,6 +18,7 @@ from .names import choose
 
 if TYPE_CHECKING:
     import xarray
+    from matplotlib.figure import Figure
 
     from ..scoring.scorecard import Scorecard
     from ..simulators.sky import Sky
@@ -69,6 +70,7 @@ class Challenge(ABC):
         tracks: by name; the first is the default.
         scenarios: what the harness can draw, by name.
         schema: what a submission holds.
+        piece: what `draw` draws one of, as people type it.
     """
 
     name: ClassVar[str]
@@ -77,6 +79,7 @@ class Challenge(ABC):
     tracks: ClassVar[Mapping[str, Track]]
     scenarios: ClassVar[Mapping[str, Scenario]]
     schema: ClassVar[SubmissionSchema]
+    piece: ClassVar[str] = "scene"
 
     def track(self, name: str | None = None) -> Track:
         """The track of this name, or the default one."""
@@ -93,6 +96,32 @@ class Challenge(ABC):
         from .datasets import Split, open_truth
 
         return open_truth(Split.of(tier, split, dataset=self.dataset))
+
+    def draw(
+        self,
+        data: xarray.DataTree,
+        truth: xarray.DataTree | None = None,
+        number: int = 0,
+        *,
+        exposures: bool = False,
+        band: str | None = None,
+    ) -> Figure:
+        """A picture of one piece of a split.
+
+        Arguments:
+            data, truth: from `open` and `truth`; the truth is drawn where it is given.
+            number: of the piece, from 0.
+            exposures: single exposures, without the truth.
+            band: of them, this band only.
+
+        Raises:
+            ValueError: if there is no such piece, or it has no such exposures.
+        """
+        from .figures import exposures_figure, scene_figure
+
+        if exposures:
+            return exposures_figure(data, number, band)
+        return scene_figure(data, truth, number)
 
     def given(self, tier: str = "tiny", split: str = "validation", track: str | None = None) -> Iterator[Any]:
         """A split as a method sees it on a track, a piece at a time: fields of exposures, or light curves.

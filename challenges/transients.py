@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import xarray
@@ -31,6 +31,9 @@ from .names import choose
 from .submissions import Table
 from .transient_curves import TransientTrack, batches
 from .transient_submission import TRANSIENTS_SUBMISSION, probabilities_of, samples_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["CLASS_WEIGHTS", "GROUP_METRICS", "Transients", "natural_numbers"]
 
@@ -83,6 +86,7 @@ class Transients(Challenge):
     }
     scenarios: ClassVar = {}
     schema = TRANSIENTS_SUBMISSION
+    piece = "object"
 
     def track(self, name: str | None = None) -> TransientTrack:
         """The track of this name, or the default one."""
@@ -91,6 +95,22 @@ class Transients(Challenge):
     def ids(self, tier: str = "tiny", split: str = "validation") -> np.ndarray:
         """(n,) opaque ids of the objects."""
         return self.open(tier, split)["objects/id"].to_numpy()
+
+    def draw(
+        self,
+        data: xarray.DataTree,
+        truth: xarray.DataTree | None = None,
+        number: int = 0,
+        *,
+        exposures: bool = False,
+        band: str | None = None,
+    ) -> Figure:
+        """The light curve of an object: see `transient_figures.light_curve_figure`."""
+        from .transient_figures import light_curve_figure
+
+        if exposures or band is not None:
+            raise ValueError("transients have light curves, no exposures: draw an object, in all its bands")
+        return light_curve_figure(data, truth, number)
 
     def given(
         self, tier: str = "tiny", split: str = "validation", track: str | None = None

@@ -27,7 +27,7 @@ from skysynergy.simulators.cadence import DEEP_FIELDS, survey_visits
 HERE = Path(__file__).parent
 BANDS = "ugrizy"
 MEDIAN, RANGE = 0.10, 0.20  # limits: of the median, and of the 5-95 % range
-BAND_COLOURS = ("#56B4E9", "#0072B2", "#009E73", "#E69F00", "#D55E00", "#CC79A7")
+BAND_COLOURS = tuple(canvas.BAND_COLOURS[band] for band in BANDS)
 REAL, OURS = canvas.SOFT, canvas.COLOURS["blue"]
 NIGHT_BEGINS = 0.67  # part of a day of MJD, noon at the telescope
 SEASONS_APART = 80.0  # days

@@ -26,7 +26,7 @@ from skysynergy.simulators.transient_population import distance_modulus
 
 HERE = Path(__file__).parent
 BANDS = ("g", "r", "i", "z")
-COLOURS = ("#0072B2", "#009E73", "#E69F00", "#D55E00")
+COLOURS = tuple(canvas.BAND_COLOURS[band] for band in BANDS)
 Z, SERIES, DEPTH = 0.1, 4, 4.5
 # Days shown before and after maximum.
 SHOWN = {"KN": (-2, 12), "SLSN-I": (-80, 220), "TDE": (-60, 220), "IIn": (-60, 200), "II": (-20, 180)}
