@@ -229,8 +229,7 @@ def _draw_reliability(axes: Axes, curve: ReliabilityCurve) -> None:
 
 
 def _draw_counts(axes: Axes, curve: ReliabilityCurve) -> None:
-    bins = np.minimum((curve.probability * N_BINS).astype(int), N_BINS - 1)
-    counts = np.bincount(bins, curve.count, minlength=N_BINS)
+    counts = np.bincount(curve.place, curve.count, minlength=N_BINS)
     axes.stairs(
         counts, np.linspace(0, 1, N_BINS + 1), fill=True, baseline=0.5, color=COLOURS["sky"], alpha=0.7,
         label="objects",

@@ -271,7 +271,8 @@ def _typical(members: NDArray[np.int64], n_nights: NDArray[np.int64], n: int) ->
 def _draw_small(axes: Axes, one: SeenObject, number: int) -> LightCurves:
     """A panel of a gallery; returns the observations that are in it."""
     curve = one.curve
-    first, last = (float(ends) for ends in np.quantile(curve.mjd[curve.detected], [0, 1]))
+    seen = curve.mjd[curve.detected] if curve.detected.any() else curve.mjd
+    first, last = (float(seen.min()), float(seen.max())) if seen.size else (one.until, one.until)
     origin = one.peak if np.isfinite(one.peak) else first
     more = max(15.0, 0.15 * (last - first))
     inside = (curve.mjd >= first - more) & (curve.mjd <= last + more)

@@ -66,6 +66,7 @@ class ReliabilityCurve:
         low, high: the interval of the frequency at `level` (Wilson 1927, JASA 22, 209: good for few
             objects and for shares of 0 and 1), for independent objects.
         count: objects.
+        place: which of the `N_BINS` it is.
         level: of the intervals.
     """
 
@@ -74,6 +75,7 @@ class ReliabilityCurve:
     low: np.ndarray
     high: np.ndarray
     count: np.ndarray
+    place: np.ndarray
     level: float
 
 
@@ -228,14 +230,15 @@ def reliability_curve(sums: Sums, of: int | None = None, *, level: float = DISPL
     if of is not None and not 0 <= of < len(totals) - 1:
         raise ValueError(f"there is no class {of}, only 0 to {len(totals) - 2}")
     s = totals[0 if of is None else of + 1]
-    s = s[s[:, 0] > 0]
+    place = np.flatnonzero(s[:, 0] > 0)
+    s = s[place]
     n, p, y = s[:, 0], s[:, 1], s[:, 2]
     z = stats.norm.ppf((1 + level) / 2)
     share = y / n
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     low, high = np.clip(middle - half, 0, share), np.clip(middle + half, share, 1)
-    return ReliabilityCurve(p / n, share, low, high, n.astype(np.int64), level)
+    return ReliabilityCurve(p / n, share, low, high, n.astype(np.int64), place, level)
 
 
 def _names(n_classes: int) -> tuple[str, ...]:

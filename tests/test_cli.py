@@ -249,6 +249,35 @@ class TestShow:
         assert not list(tmp_path.iterdir())
 
 
+class TestShowTransients:
+    @pytest.mark.parametrize("options", [(), ("--no-truth",), ("--object", "39")])
+    def test_a_light_curve_is_drawn(self, options, little_transients, tmp_path, monkeypatch, cli):
+        monkeypatch.chdir(tmp_path)
+        assert cli.works("show", "transients", *options) == "object.png\n"
+        picture = matplotlib.image.imread(tmp_path / "object.png")
+        assert min(picture.shape[:2]) > 200 and picture.std() > 0.05
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (("transients", "--object", "40"), "there is no object 40: this split has objects 0 to 39"),
+            (("transients", "--object", "-1"), "there is no object -1"),
+            (("transients", "--scene", "3"), "transients is about objects: choose one with --object"),
+            (("transients", "--object", "3", "--scene", "3"), "choose one with --object"),
+            (("shear", "--object", "3"), "shear is about scenes: choose one with --scene"),
+            (("transients", "--exposures"), "transients have light curves, no exposures"),
+            (("transients", "--exposures", "--band", "r"), "transients have light curves, no exposures"),
+            (("transients", "--out", "curve.jpg"), "end the name 'curve.jpg' with .png"),
+        ],
+    )
+    def test_what_cannot_be_shown_is_explained(
+        self, words, message, little_transients, tmp_path, monkeypatch, cli
+    ):
+        monkeypatch.chdir(tmp_path)
+        assert message in cli.fails("show", *words)
+        assert not list(tmp_path.iterdir())
+
+
 class TestSubmissions:
     @pytest.fixture
     def null(self, little_sky, tmp_path, cli):
