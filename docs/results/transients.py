@@ -17,7 +17,7 @@ import click
 import numpy as np
 import torch
 from skysynergy.baselines.baseline import BASELINES, baseline
-from skysynergy.challenges import canvas, transient_figures
+from skysynergy.challenges import canvas, classification_figures
 from skysynergy.challenges.broken_curves import broken_curves
 from skysynergy.challenges.challenge import load
 from skysynergy.challenges.datasets import Split, data_home, generate, open_truth
@@ -167,8 +167,12 @@ def main(tier: str, track: str, only: tuple[str, ...]) -> None:
                 kinds = list(broken_curves(curves.select(some[:2]), np.random.default_rng(0)))
             if split == "test" and name == "ensemble":
                 p = probabilities_of(columns)
-                canvas.save(transient_figures.reliability_figure(p, codes), HERE / f"{stem}_reliability.png")
-                canvas.save(transient_figures.confusion_figure(p, codes), HERE / f"{stem}_confusion.png")
+                sums = classification_sums(clusters_of(curves.id), p, codes, positive=0)
+                for figure, what in (
+                    (classification_figures.reliability_figure(sums), "reliability"),
+                    (classification_figures.confusion_figure(p, codes), "confusion"),
+                ):
+                    canvas.save(figure, HERE / f"{stem}_{what}.png")
     curves = given["validation"][0]
     head = HEAD.format(
         tier=tier,

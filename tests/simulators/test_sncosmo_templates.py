@@ -55,7 +55,7 @@ def bandpass(name):
     return sncosmo.Bandpass(*trimmed_curve(name), name=f"skysynergy {name}")
 
 
-def errors(sncosmo, template, rng, redshifts, spacings=(1.0, 5.0), inside_days=0.0, count=20):
+def errors(sncosmo, template, rng, redshifts, spacings=(1.0, 5.0), inside_days=0.0, count=10):
     """Relative differences to sncosmo wherever a band is covered and its flux above 1 % of its peak."""
     source = sncosmo_templates._source(template)
     series = load(template)
