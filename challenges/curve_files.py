@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..simulators.hosts import quantiles
+from ..simulators.transient_classes import CLASSES, OUT_OF_DISTRIBUTION
 from .light_curves import Z_LEVELS, LightCurves, light_curve_problems, sound
 from .problems import Problem, SubmissionError, rows_text
 from .submission_files import kind_of_file
@@ -39,9 +40,7 @@ FLUXCAL_ZERO_POINT = 27.5
 """AB magnitude of a FLUXCAL of one: mag = 27.5 - 2.5 log10(FLUXCAL) (SNANA, format of the data of
 DES-SN5YR); PLAsTiCC's fluxes, which SNANA made, are the same. One of them is 36.308 nJy."""
 
-OUR_CLASSES = (
-    "Ia", "Ia-91bg", "II", "IIn", "IIb", "Ib", "Ic", "Ic-BL", "SLSN-I", "TDE", "KN", "AGN", "Iax", "CaRT",
-)  # fmt: skip
+OUR_CLASSES = (*CLASSES, *OUT_OF_DISTRIBUTION)
 """Classes that have a word here; others keep the name that their makers gave them."""
 
 

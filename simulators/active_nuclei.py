@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .curves import filter_curve
+from .curves import pivot_wavelength
 from .surveys import flux_from_mag
 
 __all__ = [
@@ -238,7 +238,7 @@ def nucleus_fluxes(
         (sum of row_size) flux minus that of the mean magnitude, nJy; and (n, b) mean fluxes, nJy.
     """
     z, m_g, modulus = (np.asarray(value, dtype=float) for value in (z, m_g, distance_modulus))
-    observed = np.array([_pivot(name) for name in bands])
+    observed = np.array([pivot_wavelength(name) for name in bands])
     rest = observed / (1.0 + z[:, None])
     mass, m_i = black_hole_mass(rng, m_g), m_g + _M_I_OFFSET
     tau = variability(_MEAN_WAVELENGTH / (1.0 + z), m_i, mass)[0] * (1.0 + z)
@@ -246,18 +246,10 @@ def nucleus_fluxes(
     # M_g is that of the continuum in the observed g band at z = 2: a power law from there to any band.
     slope = 2.5 * _SPECTRAL_SLOPE
     mean = m_g + modulus
-    mean = mean[:, None] + slope * np.log10(observed / _pivot("g"))
+    mean = mean[:, None] + slope * np.log10(observed / pivot_wavelength("g"))
     mean += (-slope - 2.5) * np.log10((1.0 + z) / 3.0)[:, None]
     row_size, band = np.asarray(row_size, dtype=np.int64), np.asarray(band, dtype=np.int64)
     wander = damped_random_walk(rng, row_size, days, band, tau, sf_inf, correlation=correlation)
     steady = flux_from_mag(mean)
     nucleus = np.repeat(np.arange(row_size.size), row_size)
     return steady[nucleus, band] * np.expm1(-0.4 * np.log(10.0) * wander), steady
-
-
-@cache
-def _pivot(band: str) -> float:
-    """Pivot wavelength of a band, Angstrom."""
-    wavelength, response = filter_curve(band)
-    mean = np.trapezoid(response * wavelength, wavelength) / np.trapezoid(response / wavelength, wavelength)
-    return float(np.sqrt(mean))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .surveys import SURVEYS, find_band
 
-__all__ = ["LIBRARIES", "filter_curve", "trimmed_curve"]
+__all__ = ["LIBRARIES", "filter_curve", "pivot_wavelength", "trimmed_curve"]
 
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -77,3 +77,11 @@ def trimmed_curve(band: str) -> Curve:
     (inside,) = np.nonzero(response > 1e-5 * response.max())
     kept = slice(inside[0], inside[-1] + 1)
     return wavelength[kept], response[kept]
+
+
+@cache
+def pivot_wavelength(band: str) -> float:
+    """Pivot wavelength of a band, Angstrom: sqrt(integral of R l dl / integral of R / l dl), R to photons."""
+    wavelength, response = filter_curve(band)
+    mean = np.trapezoid(response * wavelength, wavelength) / np.trapezoid(response / wavelength, wavelength)
+    return float(np.sqrt(mean))

@@ -6,13 +6,12 @@ Most are too faint to be noticed: `lightcurves.observe` tells.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .active_nuclei import nucleus_fluxes
-from .curves import filter_curve
+from .curves import pivot_wavelength
 from .epochs import Epochs
 from .hosts import Hosts, draw_hosts
 from .lightcurves import rows_between
@@ -115,7 +114,9 @@ def _light(
     if not one.has_colour:
         # Where there is no colour law, colour is dust, without the dimming, which magnitudes already have.
         excess = excess + colour
-        brightness = brightness - colour * fitzpatrick(_pivot(find_class(one.kind).luminosity.band), r_v)
+        brightness = brightness - colour * fitzpatrick(
+            pivot_wavelength(find_class(one.kind).luminosity.band), r_v
+        )
     return photometry(
         one.light,
         row_size=row_size,
@@ -152,14 +153,6 @@ def _nuclei(
         bands=listed,
     )
     owner = np.repeat(np.arange(row_size.size), row_size)
-    law = fitzpatrick(np.array([_pivot(name) for name in listed]))
+    law = fitzpatrick(np.array([pivot_wavelength(name) for name in listed]))
     through = 10.0 ** (-0.4 * drawn.galactic_excess[owner] * law[band])
     return flux * through, mean[owner, band] * through
-
-
-@cache
-def _pivot(band: str) -> float:
-    """Pivot wavelength of a band, Angstrom."""
-    wavelength, response = filter_curve(band)
-    mean = np.trapezoid(response * wavelength, wavelength) / np.trapezoid(response / wavelength, wavelength)
-    return float(np.sqrt(mean))
