@@ -132,13 +132,13 @@ def _look(code: int) -> tuple[str, str, str]:
 
 
 def _frame(flux: NDArray[Any], error: NDArray[Any], detected: NDArray[np.bool_]) -> tuple[float, float]:
-    """The fluxes to show: all detections, and others but for those with errors larger than all that."""
+    """The fluxes to show: all detections, and others that are certain or significant."""
     if not flux.size:
         return -1.0, 1.0
     certain = detected if detected.any() else error <= np.median(error)
     low = min(float((flux - error)[certain].min()), 0.0)
     high = max(float((flux + error)[certain].max()), 0.0)
-    rest = ~certain & (error < _CERTAIN * (high - low))
+    rest = ~certain & ((error < _CERTAIN * (high - low)) | (np.abs(flux) > 3 * error))
     if rest.any():
         low, high = min(low, float((flux - error)[rest].min())), max(high, float((flux + error)[rest].max()))
     pad = 0.06 * (high - low) or 1.0
