@@ -24,7 +24,8 @@ __all__ = ["PARAMETRIC", "SOURCES", "Source", "Template", "names", "template"]
 
 Source = Literal["parametric", "sncosmo"]
 SOURCES: tuple[Source, ...] = ("parametric", "sncosmo")
-"""Where series come from: ``sncosmo`` are real ones, parametric where a class has fewer than two."""
+"""Where series come from: ``sncosmo`` are real ones, as many as are there; parametric where a class has fewer
+than two."""
 
 PARAMETRIC = 12
 """Parametric series of a class that are used: each takes some 50 ms to make ready, in every process."""
@@ -61,8 +62,14 @@ def names(source: Source, kind: str, *, test: bool) -> tuple[str, ...]:
 
     Raises:
         ValueError: if the class has no series: active nuclei have none.
+        FileNotFoundError: if real series are asked for and there are none of any class.
         ModuleNotFoundError: if real series are asked for and sncosmo is not installed.
     """
+    if source == "sncosmo" and not any(_real_groups(one) for one in sncosmo_templates.KINDS):
+        raise FileNotFoundError(
+            "there are no series of real supernovae: set SNCOSMO_DATA_DIR to a folder that has them, or let "
+            "sncosmo fetch some, such as sncosmo.get_source('v19-2009ip-corr')"
+        )
     groups = _real_groups(kind) if source == "sncosmo" else {}
     if len(groups) < 2:
         if kind not in parametric_series.KINDS:

@@ -25,7 +25,7 @@ from .lightcurves import Seen, observe
 from .noticed_transients import Kept, joined, kept_of
 from .randomness import generator
 from .stream import Shard
-from .template_library import SOURCES, Source
+from .template_library import SOURCES, Source, names
 from .transient_candidates import Candidates, draw_candidates
 from .transient_classes import CLASSES, OUT_OF_DISTRIBUTION
 
@@ -86,6 +86,13 @@ class TransientSurvey:
     def describe(self) -> dict[str, Any]:
         """Plain numbers and text, for the attributes of a store and for a commitment."""
         described = asdict(self) | {"shares": dict(self.shares), "kinds": KINDS, "cadences": CADENCES}
+        if self.source == "sncosmo":
+            # What is there differs from one machine to the next, and what is simulated with it.
+            exploding = [kind for kind in KINDS if kind != "AGN"]
+            both = ("learn", False), ("test", True)
+            described["series"] = {
+                kind: {side: names(self.source, kind, test=test) for side, test in both} for kind in exploding
+            }
         return json.loads(json.dumps(described))
 
 
