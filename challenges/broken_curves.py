@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..simulators.lightcurves import DETECTION
 from .light_curves import LightCurves
 
 __all__ = [
@@ -28,9 +29,6 @@ __all__ = [
 
 PERIOD_DAYS = 30.0
 """Of the periodic fluxes, as in SuperNNova's code."""
-
-DETECTION_SNR = 5.0
-"""From this signal-to-noise on, an observation with a new flux counts as detected; our choice."""
 
 
 def random_fluxes(curves: LightCurves, rng: np.random.Generator) -> LightCurves:
@@ -107,7 +105,7 @@ def _limits(curves: LightCurves, values: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def _with(curves: LightCurves, flux: NDArray, error: NDArray) -> LightCurves:
-    detected = flux > DETECTION_SNR * error
+    detected = flux > DETECTION * error
     # A curve without any detection is no question to a classifier: its highest point counts as one.
     none = np.bincount(curves.owner[detected], minlength=len(curves)) == 0
     order = np.lexsort((flux / error, curves.owner))

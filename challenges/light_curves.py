@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..simulators.hosts import LEVELS as Z_LEVELS
+from ..simulators.lightcurves import DETECTION, rows_of_runs
 from ..simulators.surveys import BANDS, find_band
 from .problems import ROWS_NAMED, Problem, SubmissionError, rows_text
 
@@ -95,7 +96,7 @@ class LightCurves:
         n = len(ids)
         brightness, sigma = (np.atleast_1d(np.asarray(one, dtype=np.float32)) for one in (flux, error))
         if detected is None and brightness.shape == sigma.shape:
-            detected = brightness > 5 * sigma
+            detected = brightness > DETECTION * sigma
         codes = np.atleast_1d(np.asarray(band))
         return cls(
             id=ids,
@@ -145,10 +146,7 @@ class LightCurves:
         """
         chosen = np.asarray(which)
         chosen = np.flatnonzero(chosen) if chosen.dtype == bool else chosen.astype(np.int64)
-        sizes = self.row_size[chosen]
-        # Where each observation that is kept stood: from the start of its transient, counted on.
-        offset = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        rows = np.repeat(self.ends[:-1][chosen], sizes) + offset
+        rows = rows_of_runs(self.ends[:-1][chosen], self.row_size[chosen])
         return LightCurves(
             **{
                 one.name: getattr(self, one.name)[rows if one.name in _OF_OBSERVATIONS else chosen]

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .epochs import Epochs, measured, saturated
 
-__all__ = ["DETECTION", "TRIGGER_DAYS", "Seen", "observe", "rows_between"]
+__all__ = ["DETECTION", "TRIGGER_DAYS", "Seen", "observe", "rows_between", "rows_of_runs"]
 
 DETECTION = 5.0
 """Signal-to-noise ratio of a difference image in which a transient is detected."""
@@ -70,8 +70,12 @@ def rows_between(epochs: Epochs, begin: ArrayLike, end: ArrayLike) -> tuple[NDAr
     """
     first = np.searchsorted(epochs.mjd, begin, side="left")
     row_size = np.maximum(np.searchsorted(epochs.mjd, end, side="right") - first, 0)
-    starts = np.cumsum(row_size) - row_size
-    return row_size, np.arange(row_size.sum()) + np.repeat(first - starts, row_size)
+    return row_size, rows_of_runs(first, row_size)
+
+
+def rows_of_runs(first: NDArray[np.int64], size: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers that count on from each of `first` (n,), as many as `size` (n,) says, run after run."""
+    return np.arange(size.sum()) + np.repeat(first - (np.cumsum(size) - size), size)
 
 
 def observe(

@@ -11,7 +11,7 @@ from scipy.special import expit
 
 from .early import draw_cuts
 from .epochs import Epochs
-from .lightcurves import Seen
+from .lightcurves import Seen, rows_of_runs
 from .surveys import AB_ZERO_POINT, BANDS
 from .transient_candidates import Candidates
 
@@ -48,8 +48,7 @@ class Kept:
     def select(self, which: NDArray[np.int64]) -> Kept:
         """Some of them, in the order of their numbers."""
         row_size = self.objects["row_size"]
-        sizes, starts = row_size[which], (np.cumsum(row_size) - row_size)[which]
-        rows = np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)
+        rows = rows_of_runs((np.cumsum(row_size) - row_size)[which], row_size[which])
 
         def of(columns: Columns, index: NDArray[np.int64]) -> Columns:
             return {name: column[index] for name, column in columns.items()}

@@ -27,7 +27,7 @@ from .randomness import generator
 from .stream import Shard
 from .template_library import SOURCES, Source, names
 from .transient_candidates import Candidates, draw_candidates
-from .transient_classes import CLASSES, OUT_OF_DISTRIBUTION
+from .transient_classes import CLASSES, OUT_OF_DISTRIBUTION, find_class
 
 __all__ = ["CADENCES", "KINDS", "SHARES", "TransientSurvey", "field_epochs", "simulate_shard"]
 
@@ -88,7 +88,7 @@ class TransientSurvey:
         described = asdict(self) | {"shares": dict(self.shares), "kinds": KINDS, "cadences": CADENCES}
         if self.source == "sncosmo":
             # What is there differs from one machine to the next, and what is simulated with it.
-            exploding = [kind for kind in KINDS if kind != "AGN"]
+            exploding = [kind for kind in KINDS if not find_class(kind).always]
             both = ("learn", False), ("test", True)
             described["series"] = {
                 kind: {side: names(self.source, kind, test=test) for side, test in both} for kind in exploding
@@ -187,7 +187,7 @@ def _noticed(
             candidates.flux,
             surface_brightness=candidates.hosts.surface_nJy,
             steady=candidates.steady,
-            both_signs=kind == "AGN",
+            both_signs=find_class(kind).always,
         )
         found = seen.which.size
         total += size

@@ -1,8 +1,10 @@
-"""Fields whose every pixel is chosen: any galaxies, any maps, any PSF, with noise or without."""
+"""What the tests of baselines share: fields whose every pixel is chosen, and the example of light curves."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import galsim
 import numpy as np
@@ -111,3 +113,11 @@ def make() -> SimpleNamespace:
     return SimpleNamespace(
         rotation=rotation, galaxies=galaxies, exposures=exposures, field=field, width=WIDTH
     )
+
+
+@pytest.fixture(scope="session")
+def example() -> ModuleType:
+    """The room `example_light_curves`, which makes light curves quickly."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).parent))
+        return import_module("example_light_curves")

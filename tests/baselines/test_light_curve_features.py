@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import builtins
-from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,13 +13,6 @@ from skysynergy.baselines.light_curve_inputs import FLUX_SCALE_NJY, HISTORY_DAYS
 from skysynergy.baselines.majority import MajorityClassifier
 from skysynergy.challenges.light_curves import LightCurves
 from skysynergy.scoring.probabilities import mutual_information
-
-
-@pytest.fixture(scope="module")
-def example():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parent))
-        return import_module("example_light_curves")
 
 
 @pytest.fixture(scope="module")

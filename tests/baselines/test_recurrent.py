@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,13 +12,6 @@ from skysynergy.baselines.recurrent import Architecture, RecurrentNetwork
 from skysynergy.baselines.recurrent_classifier import Doubt, RecurrentClassifier
 from skysynergy.baselines.recurrent_stream import Observation, RecurrentStream
 from skysynergy.baselines.recurrent_training import Training, batches, cut_at_random, outputs, split, train
-
-
-@pytest.fixture(scope="module")
-def example():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parent))
-        return import_module("example_light_curves")
 
 
 @pytest.fixture(scope="module")

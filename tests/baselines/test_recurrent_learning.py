@@ -6,8 +6,6 @@ The broken curves and the foreign class are nowhere in training, nor anything li
 from __future__ import annotations
 
 from dataclasses import replace
-from importlib import import_module
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -21,13 +19,6 @@ from skysynergy.scoring.probabilities import entropy, mutual_information
 
 N_SAMPLES = 6
 VISITS = 30
-
-
-@pytest.fixture(scope="module")
-def example():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(Path(__file__).parent))
-        return import_module("example_light_curves")
 
 
 @pytest.fixture(scope="module")

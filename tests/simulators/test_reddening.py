@@ -9,7 +9,7 @@ from skysynergy.simulators.reddening import fitzpatrick
 
 @pytest.mark.parametrize("r_v", [2.1, 3.1, 5.5])
 def test_it_is_that_of_the_package_extinction(r_v):
-    extinction = pytest.importorskip("extinction")
+    extinction = pytest.importorskip("extinction", reason="extinction is not installed")
     wavelength = np.geomspace(912.0, 59_900.0, 20_011)
     expected = extinction.Fitzpatrick99(r_v)(wavelength, r_v)  # A_V = R_V: E(B-V) = 1
     np.testing.assert_allclose(fitzpatrick(wavelength, r_v), expected, rtol=4e-6, atol=5e-6)
