@@ -80,9 +80,10 @@ def draw_hosts(rng: np.random.Generator, z: ArrayLike, r: ArrayLike) -> Hosts:
     spectrum = seen & (even[2] < _SPECTRA * expit((_HALF - r) / _FALL))
     faint = np.clip((r - 20.0) / 6.0, 0.0, 1.0)
     outlier = ~spectrum & (even[3] < _OUTLIERS + (_OUTLIERS_FAINT - _OUTLIERS) * faint)
-    sigma = np.where(spectrum, _SPECTRUM_ERROR, _PHOTO + (_PHOTO_FAINT - _PHOTO) * faint) * (1.0 + taken)
-    centre = np.where(outlier, 2.0 * even[4], taken + sigma * normal[1])
-    believed = quantiles(centre, sigma)
+    relative = np.where(spectrum, _SPECTRUM_ERROR, _PHOTO + (_PHOTO_FAINT - _PHOTO) * faint)
+    centre = np.where(outlier, 2.0 * even[4], taken + relative * (1.0 + taken) * normal[1])
+    # The width goes with what is believed: one that went with the truth would give it away to many digits.
+    believed = quantiles(centre, relative * (1.0 + np.maximum(centre, 0.0)))
     believed[~seen] = np.nan
     return Hosts(surface_nJy, believed, spectrum, ~wrong)
 

@@ -56,3 +56,15 @@ def test_wrong_hosts_are_rare_and_far():
 def test_surface_brightness_dims_with_redshift():
     near, far = (np.log10(hosts(z, 20.0).surface_nJy[:, 2]).mean() for z in (0.0, 1.0))
     assert near - far == pytest.approx(4 * np.log10(2.0), abs=1e-9)
+
+
+@pytest.mark.parametrize(("r", "spectrum"), [(17.0, True), (26.0, False)])
+def test_the_width_of_p_z_does_not_tell_the_true_redshift(r, spectrum):
+    """Of hosts of one magnitude it goes with 1 + z as it is believed, whether or not that is right."""
+    z = np.random.default_rng(5).uniform(0.5, 1.5, N)
+    seen = draw_hosts(np.random.default_rng(3), z, np.full(N, r))
+    # Far enough above zero that no quantile is cut.
+    mine = (seen.spectrum == spectrum) & (seen.z[:, 0] > 0.3)
+    believed = seen.z[mine]
+    width = (believed[:, 3] - believed[:, 1]) / (1.0 + believed[:, 2])
+    assert mine.sum() > 1000 and np.ptp(width) < 0.01 * width.mean()
