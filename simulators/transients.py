@@ -165,7 +165,8 @@ def _counts(rng: np.random.Generator, survey: TransientSurvey, *, test: bool) ->
     held_out = len(OUT_OF_DISTRIBUTION) * _HELD_OUT_SHARE if test else 0.0
     shares = [survey.shares.get(name, 0.0) * (1.0 - held_out) for name in CLASSES]
     shares += [_HELD_OUT_SHARE if test else 0.0 for _ in OUT_OF_DISTRIBUTION]
-    return rng.multinomial(survey.objects_per_field, shares)
+    # A survey's shares add up to one to nine digits, which numpy would not have.
+    return rng.multinomial(survey.objects_per_field, np.array(shares) / sum(shares))
 
 
 def _noticed(
@@ -191,8 +192,9 @@ def _noticed(
         )
         found = seen.which.size
         total += size
-        if found > count:
-            # Those that came after the last that is needed were not drawn, as it were.
+        if found >= count:
+            # Those that came after the last that is needed were not drawn, as it were: what lies between
+            # it and the end of a batch would make a rare class look rarer.
             last = int(seen.which[count - 1])
             seen, found = _first(seen, count), count
             yield candidates, seen, last + 1

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from skysynergy.simulators import template_library
-from skysynergy.simulators.lightcurves import DETECTION, TRIGGER_DAYS
+from skysynergy.simulators import template_library, transients
+from skysynergy.simulators.lightcurves import DETECTION, TRIGGER_DAYS, Seen
 from skysynergy.simulators.template_library import names, template
 from skysynergy.simulators.transient_classes import CLASSES, OUT_OF_DISTRIBUTION
 from skysynergy.simulators.transients import (
@@ -162,3 +162,26 @@ def test_bad_surveys():
         replace(SURVEY, shares={"Ia": 0.5})
     with pytest.raises(ValueError, match="add up to one"):
         replace(SURVEY, shares={"Iax": 1.0})
+
+
+@pytest.mark.parametrize("noticed", [[4], [4, 90], [4, 200, 255]])
+def test_drawn_ends_with_the_last_that_is_needed(noticed, monkeypatch):
+    """Whether others of its batch were noticed or not."""
+
+    def observe(*_, **__):
+        n = len(noticed)
+        row = np.zeros(n, int)
+        nothing = np.zeros(n, np.float32)
+        return Seen(np.array(noticed), np.ones(n, int), row, nothing, nothing, nothing, np.ones(n, bool))
+
+    monkeypatch.setattr(transients, "observe", observe)
+    _, epochs = field_epochs(SURVEY, SECRET, 0, 0)
+    for count in range(1, len(noticed) + 1):
+        rng = np.random.default_rng(1)
+        (_, seen, size), *others = transients._noticed(rng, "KN", count, epochs, "parametric", test=False)
+        assert not others and len(seen.which) == count and size == noticed[count - 1] + 1
+
+
+def test_shares_that_add_up_to_nearly_one_will_do():
+    survey = replace(SURVEY, n_fields=1, shares={"Ia": 0.5, "II": 0.5 + 9e-10})
+    assert transients._counts(np.random.default_rng(0), survey, test=False).sum() == 60
