@@ -15,7 +15,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from .epochs import Epochs, measured, saturated
 
-__all__ = ["DETECTION", "TRIGGER_DAYS", "Seen", "observe", "rows_between", "rows_of_runs"]
+__all__ = [
+    "BEFORE_DAYS",
+    "DETECTION",
+    "RECORD_DAYS",
+    "TRIGGER_DAYS",
+    "Seen",
+    "observe",
+    "rows_between",
+    "rows_of_runs",
+]
 
 DETECTION = 5.0
 """Signal-to-noise ratio of a difference image in which a transient is detected."""
@@ -23,8 +32,10 @@ DETECTION = 5.0
 TRIGGER_DAYS = 30.0 / 1440.0
 """Least time between two detections for a transient to be noticed: asteroids have moved on."""
 
-# What is kept, days: before the first detection, after the last, and after the first.
-_BEFORE, _AFTER, _LONGEST = 30.0, 30.0, 400.0
+BEFORE_DAYS, RECORD_DAYS = 30.0, 400.0
+"""What is kept, days: before the first detection, and after it at the most."""
+
+_AFTER = 30.0  # kept after the last detection, days
 
 
 @dataclass(frozen=True)
@@ -88,6 +99,7 @@ def observe(
     surface_brightness: NDArray[np.float64],
     steady: ArrayLike = 0.0,
     both_signs: bool = False,
+    newest: ArrayLike = np.inf,
 ) -> Seen:
     """Measure transients, and keep those that are noticed.
 
@@ -100,6 +112,7 @@ def observe(
         surface_brightness: (n, bands) of the host, nJy/arcsec^2, by code of the band.
         steady: (m,) light of a point source in the same place in all epochs, nJy.
         both_signs: whether a source that fades below its reference is detected too.
+        newest: (n,) MJD; what is first detected later is not noticed, because its record would end early.
     """
     n = row_size.size
     owner = np.repeat(np.arange(n), row_size)
@@ -110,11 +123,11 @@ def observe(
     strength = np.abs(seen) if both_signs else seen
     detected = usable & (strength > DETECTION * error)
     first, _ = _ends(owner[detected], mjd[detected], n)
-    in_time = detected & (mjd <= first[owner] + _LONGEST)
+    in_time = detected & (mjd <= first[owner] + RECORD_DAYS)
     _, last = _ends(owner[in_time], mjd[in_time], n)
-    noticed = last - first >= TRIGGER_DAYS
-    until = np.minimum(last + _AFTER, first + _LONGEST)
-    kept = usable & noticed[owner] & (mjd >= (first - _BEFORE)[owner]) & (mjd <= until[owner])
+    noticed = (last - first >= TRIGGER_DAYS) & (first <= newest)
+    until = np.minimum(last + _AFTER, first + RECORD_DAYS)
+    kept = usable & noticed[owner] & (mjd >= (first - BEFORE_DAYS)[owner]) & (mjd <= until[owner])
     return Seen(
         which=np.flatnonzero(noticed),
         row_size=np.bincount(owner[kept], minlength=n)[noticed],

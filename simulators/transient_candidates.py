@@ -14,7 +14,7 @@ from .active_nuclei import nucleus_fluxes
 from .curves import pivot_wavelength
 from .epochs import Epochs
 from .hosts import Hosts, draw_hosts
-from .lightcurves import rows_between
+from .lightcurves import BEFORE_DAYS, RECORD_DAYS, rows_between
 from .reddening import fitzpatrick
 from .series_photometry import photometry
 from .surveys import BANDS
@@ -26,9 +26,12 @@ __all__ = ["Candidates", "draw_candidates"]
 
 # Peaks come from this many days before the first epoch to so many after the last.
 _EARLIER, _LATER = 100.0, 30.0
-# What is looked at, days: before first light, and from there at the most; after the last phase, in units of
-# the decline, when less than a fiftieth is left.
-_QUIET, _LONGEST, _DECLINES = 30.0, 500.0, 4.0
+# What is looked at, days: from `BEFORE_DAYS` before first light, to so many after that or after the peak at the
+# most, whichever is later, as slow ones are detected long after first light; and after the last phase, in units of the decline, when less than
+# a fiftieth is left.
+_LONGEST, _FROM_PEAK, _DECLINES = RECORD_DAYS + 100.0, RECORD_DAYS + 40.0, 4.0
+# An active nucleus is waited for so many days.
+_PATIENCE = 400.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class Candidates:
         row: (m,) the epoch of each.
         flux: (m,) difference flux, nJy.
         steady: (m,) light that does not change, besides that of the host, nJy.
+        newest: (n,) MJD of the last first detection after which a whole record was looked at; infinite where
+            nothing is left by then.
     """
 
     drawn: Transients
@@ -56,6 +61,7 @@ class Candidates:
     row: NDArray[np.int64]
     flux: NDArray[np.float64]
     steady: NDArray[np.float64]
+    newest: NDArray[np.float64]
 
 
 def draw_candidates(
@@ -76,18 +82,23 @@ def draw_candidates(
     begin, end = epochs.mjd[0] - _EARLIER, epochs.mjd[-1] + _LATER
     when = rng.uniform(begin, end, n)
     if find_class(kind).always:
-        # Alerts of an active nucleus begin at any time.
-        row_size, row = rows_between(epochs, when, when + _LONGEST)
+        # An active nucleus has no first light. Its record begins where the place is looked at again after a
+        # break: anywhere else what is kept before a first detection would lack, of no other class.
+        resumed = epochs.mjd[np.diff(epochs.mjd, prepend=-np.inf) > BEFORE_DAYS]
+        when = resumed[rng.integers(resumed.size, size=n)]
+        newest = when + _PATIENCE
+        row_size, row = rows_between(epochs, when, newest + RECORD_DAYS)
         flux, steady = _nuclei(rng, drawn, epochs, row_size, row)
         nothing = np.full(n, -1)
-        return Candidates(drawn, nothing, (), np.full(n, np.nan), hosts, row_size, row, flux, steady)
+        no_peak = np.full(n, np.nan)
+        return Candidates(drawn, nothing, (), no_peak, hosts, row_size, row, flux, steady, newest)
     listed = names(source, kind, test=test)
     series = rng.integers(len(listed), size=n)
     used = [template(kind, name) for name in listed]
     phases = np.array([(t.light.first_light, t.light.phase[-1] + _DECLINES * t.light.decline) for t in used])
     dark, faded = phases[series].T * (1.0 + drawn.z)
-    starts = when + dark - _QUIET
-    row_size, row = rows_between(epochs, starts, np.minimum(when + faded, starts + _LONGEST))
+    starts = when + dark - BEFORE_DAYS
+    row_size, row = rows_between(epochs, starts, np.minimum(when + faded, np.maximum(starts + _LONGEST, when + _FROM_PEAK)))
     flux = np.empty(row.size)
     days = epochs.mjd[row] - np.repeat(when, row_size)
     owner = np.repeat(np.arange(n), row_size)
@@ -96,7 +107,8 @@ def draw_candidates(
         if mine.any():
             inside = mine[owner]
             flux[inside] = _light(one, drawn, mine, row_size[mine], days[inside], epochs.band[row[inside]])
-    return Candidates(drawn, series, listed, when, hosts, row_size, row, flux, np.zeros(row.size))
+    newest, steady = np.full(n, np.inf), np.zeros(row.size)
+    return Candidates(drawn, series, listed, when, hosts, row_size, row, flux, steady, newest)
 
 
 def _light(

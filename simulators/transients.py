@@ -189,6 +189,7 @@ def _noticed(
             surface_brightness=candidates.hosts.surface_nJy,
             steady=candidates.steady,
             both_signs=find_class(kind).always,
+            newest=candidates.newest,
         )
         found = seen.which.size
         total += size

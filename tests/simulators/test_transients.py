@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from skysynergy.simulators import template_library, transients
-from skysynergy.simulators.lightcurves import DETECTION, TRIGGER_DAYS, Seen
+from skysynergy.simulators.lightcurves import BEFORE_DAYS, DETECTION, RECORD_DAYS, TRIGGER_DAYS, Seen
 from skysynergy.simulators.template_library import names, template
 from skysynergy.simulators.transient_classes import CLASSES, OUT_OF_DISTRIBUTION
 from skysynergy.simulators.transients import (
@@ -83,6 +83,22 @@ def test_every_object_was_noticed(fields):
         assert np.all(np.diff(own) >= 0)
         assert own[0] >= times.min() - 30.0 and own[-1] <= min(times.max() + 30.0, times.min() + 400.0)
     assert np.all((np.abs(seen["flux"]) > DETECTION * seen["error"])[detected])
+
+
+@pytest.mark.parametrize("kind", ["AGN", "SLSN-I", "IIn", "Ia"])
+def test_no_epoch_of_a_record_lacks(kind):
+    """What is kept is all that the field has about the detections: its ends would tell a class otherwise."""
+    survey = replace(SURVEY, n_fields=1, objects_per_field=200, shares={kind: 1.0})
+    (data, _), (_, epochs) = (
+        simulate_shard(0, survey=survey, secret=SECRET, split=0, test=False, fields_per_shard=1),
+        field_epochs(survey, SECRET, 0, 0),
+    )
+    seen, owner = data.tables["observations"], owners(data)
+    for number, size in enumerate(data.tables["objects"]["row_size"]):
+        mjd, detected = (seen[name][owner == number] for name in ("mjd", "detected"))
+        first, last = mjd[detected][[0, -1]]
+        end = min(last + 30.0, first + RECORD_DAYS)
+        assert size == np.sum((epochs.mjd >= first - BEFORE_DAYS) & (epochs.mjd <= end))
 
 
 def test_errors_mean_what_they_say(fields):
