@@ -86,8 +86,10 @@ def kept_of(rng: np.random.Generator, kind: int, candidates: Candidates, seen: S
     drawn, hosts = candidates.drawn, candidates.hosts
     mjd, band = epochs.mjd[seen.row], epochs.band[seen.row]
     cuts = draw_cuts(
-        rng, peak_mjd=candidates.peak_mjd[which], first_detection=seen.ends(seen.detected, mjd)[0]
+        rng, peak_mjd=_peaks(candidates, seen, mjd), first_detection=seen.ends(seen.detected, mjd)[0]
     )
+    # The moment itself would give the peak away, to one of a few days: what is told is the last epoch by then.
+    until = seen.ends(mjd <= cuts.mjd[seen.owner], mjd)[1]
     excess = drawn.galactic_excess[which]
     in_r = band == BANDS["r"].code
     brightest = np.zeros(n)
@@ -98,7 +100,7 @@ def kept_of(rng: np.random.Generator, kind: int, candidates: Candidates, seen: S
     return Kept(
         objects={
             "row_size": seen.row_size,
-            "until": cuts.mjd,
+            "until": until,
             "host_z": hosts.z[which].astype(np.float32),
             "host_spectrum": hosts.spectrum[which],
             "galactic_excess": (excess * (1 + _EXCESS_ERROR * rng.standard_normal(n))).astype(np.float32),
@@ -130,3 +132,16 @@ def kept_of(rng: np.random.Generator, kind: int, candidates: Candidates, seen: S
         },
         true_observations={"flux": seen.true},
     )
+
+
+def _peaks(candidates: Candidates, seen: Seen, mjd: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(k,) MJD of peaks; of active nuclei, which have none, of the epoch in which they differ most.
+
+    Else they alone would have no early curves that go on for more than ten days after the first detection.
+    """
+    size = np.abs(seen.true)
+    # Sorted by size within each: the last is the largest.
+    order = np.lexsort((size, seen.owner))
+    largest = order[np.cumsum(seen.row_size) - 1]
+    peak = candidates.peak_mjd[seen.which]
+    return np.where(np.isnan(peak), mjd[largest], peak)

@@ -98,7 +98,9 @@ def draw_candidates(
     phases = np.array([(t.light.first_light, t.light.phase[-1] + _DECLINES * t.light.decline) for t in used])
     dark, faded = phases[series].T * (1.0 + drawn.z)
     starts = when + dark - BEFORE_DAYS
-    row_size, row = rows_between(epochs, starts, np.minimum(when + faded, np.maximum(starts + _LONGEST, when + _FROM_PEAK)))
+    row_size, row = rows_between(
+        epochs, starts, np.minimum(when + faded, np.maximum(starts + _LONGEST, when + _FROM_PEAK))
+    )
     flux = np.empty(row.size)
     days = epochs.mjd[row] - np.repeat(when, row_size)
     owner = np.repeat(np.arange(n), row_size)

@@ -20,7 +20,7 @@ OBJECTS = Table(
         "id": Column("int64"),
         "field": Column("int64", attributes={"long_name": "number of the field"}),
         "row_size": Column("int64", attributes={"sample_dimension": "observation"}),
-        "until": Column("float64", attributes=_MJD | {"comment": "last moment that the early track shows"}),
+        "until": Column("float64", attributes=_MJD | {"comment": "last epoch that the early track shows"}),
         "host_z": Column("float32", (len(LEVELS),), ("level",)),
         "host_spectrum": Column("bool"),
         "galactic_excess": Column("float32", attributes=_MAG | {"long_name": "E(B-V) of the Milky Way"}),
@@ -63,7 +63,10 @@ TRUE_OBJECTS = Table(
         "host_is_right": Column("bool"),
         "has_spectrum": Column("bool", attributes={"long_name": "a follow-up programme would take one"}),
         "until_from": Column(
-            "int8", attributes={"long_name": "`until` counts from: 0 peak, 1 first detection"}
+            "int8",
+            attributes={
+                "long_name": "`until` counts from: 0 peak (active nuclei: epoch that differs most), 1 first detection"
+            },
         ),
         "until_days": Column("float64", attributes=_DAYS),
     },

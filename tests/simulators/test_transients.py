@@ -101,6 +101,27 @@ def test_no_epoch_of_a_record_lacks(kind):
         assert size == np.sum((epochs.mjd >= first - BEFORE_DAYS) & (epochs.mjd <= end))
 
 
+def test_the_early_cut_tells_no_more_than_the_curve_that_is_cut():
+    """It is one of the epochs, of active nuclei as late as of others, and no peak is a whole day from it."""
+    survey = replace(SURVEY, n_fields=1, objects_per_field=400, shares={"Ia": 0.5, "AGN": 0.5})
+    data, truth = simulate_shard(0, survey=survey, secret=SECRET, split=0, test=False, fields_per_shard=1)
+    objects, seen, true = data.tables["objects"], data.tables["observations"], truth.tables["objects"]
+    owner, until = owners(data), objects["until"]
+    first = np.array(
+        [seen["mjd"][seen["detected"] & (owner == number)].min() for number in range(len(until))]
+    )
+    assert np.all(until >= first)
+    assert np.all(np.bincount(owner[seen["mjd"] == until[owner]], minlength=len(until)) >= 1)
+    nuclei = np.isnan(true["peak_mjd"])
+    assert {0, 1} == set(true["until_from"][nuclei].tolist()) == set(true["until_from"][~nuclei].tolist())
+    assert np.mean(until[nuclei] - first[nuclei] > 10.0) > 0.1
+    assert not np.any(np.isin(until - true["peak_mjd"], [-2.0, 0.0, 2.0, 10.0]))
+    # The next epoch, where it is kept, comes after the moment that the truth tells of.
+    moment = np.where(true["until_from"] == 1, first, true["peak_mjd"]) + true["until_days"]
+    later = (seen["mjd"] > until[owner]) & np.isfinite(moment)[owner]
+    assert np.all(seen["mjd"][later] > moment[owner][later])
+
+
 def test_errors_mean_what_they_say(fields):
     """Of what was not chosen for being bright: where there is little light, pulls are normal."""
     seen, true = fields[0].tables["observations"], fields[1].tables["observations"]["flux"]
