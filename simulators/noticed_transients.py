@@ -88,7 +88,7 @@ def kept_of(rng: np.random.Generator, kind: int, candidates: Candidates, seen: S
     cuts = draw_cuts(
         rng, peak_mjd=_peaks(candidates, seen, mjd), first_detection=seen.ends(seen.detected, mjd)[0]
     )
-    # The moment itself would give the peak away, to one of a few days: what is told is the last epoch by then.
+    # The moment itself would give the peak away, to one of a few days: told is the last epoch by then.
     until = seen.ends(mjd <= cuts.mjd[seen.owner], mjd)[1]
     excess = drawn.galactic_excess[which]
     in_r = band == BANDS["r"].code

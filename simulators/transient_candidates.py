@@ -26,9 +26,9 @@ __all__ = ["Candidates", "draw_candidates"]
 
 # Peaks come from this many days before the first epoch to so many after the last.
 _EARLIER, _LATER = 100.0, 30.0
-# What is looked at, days: from `BEFORE_DAYS` before first light, to so many after that or after the peak at the
-# most, whichever is later, as slow ones are detected long after first light; and after the last phase, in units of the decline, when less than
-# a fiftieth is left.
+# What is looked at, days: from `BEFORE_DAYS` before first light, to so many after that or after the peak at
+# the most, whichever is later, as slow ones are detected long after first light; and after the last phase, in
+# units of the decline, when less than a fiftieth is left.
 _LONGEST, _FROM_PEAK, _DECLINES = RECORD_DAYS + 100.0, RECORD_DAYS + 40.0, 4.0
 # An active nucleus is waited for so many days.
 _PATIENCE = 400.0

@@ -65,7 +65,7 @@ TRUE_OBJECTS = Table(
         "until_from": Column(
             "int8",
             attributes={
-                "long_name": "`until` counts from: 0 peak (active nuclei: epoch that differs most), 1 first detection"
+                "long_name": "`until` counts from: 0 peak (nuclei: where they differ most), 1 first detection"
             },
         ),
         "until_days": Column("float64", attributes=_DAYS),

@@ -114,7 +114,6 @@ class TestScore:
     def test_early_predictions_are_judged_by_phase(self, challenge):
         p = guesses(len(challenge.ids()))
         card = challenge.score(submission(challenge, p), track="early")
-        truth = challenge.truth()["objects"]
         phases = {(group.by, tuple(group.range)) for group in card.groups if group.by.startswith("days_from")}
         assert phases == {
             *(("days_from_peak", (d, d)) for d in (-2.0, 0.0, 2.0, 10.0)),
