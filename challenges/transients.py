@@ -204,13 +204,17 @@ class Transients(Challenge):
 def natural_numbers(truth: xarray.DataTree) -> np.ndarray:
     """(class,) mean numbers that a survey would notice in a square degree and ten years.
 
-    From nature's rates, and the part of the simulated that were noticed.
+    From nature's rates, and the part of the simulated that were noticed: the mean over fields, since each is
+    a place of its own, seen more or less often, where as many are drawn as it takes.
     """
-    drawn, kept = (
-        truth[f"fields/{name}"].to_numpy().sum(axis=0)[: len(CLASSES)] for name in ("drawn", "kept")
+    drawn, kept = (truth[f"fields/{name}"].to_numpy()[:, : len(CLASSES)] for name in ("drawn", "kept"))
+    part = np.divide(kept, drawn, out=np.zeros(drawn.shape), where=drawn > 0)
+    n_fields = np.maximum((drawn > 0).sum(axis=0), 1)
+    return (
+        part.sum(axis=0)
+        / n_fields
+        * [expected_number(name, square_degrees=1.0, years=10.0) for name in CLASSES]
     )
-    part = np.divide(kept, drawn, out=np.zeros(len(CLASSES)), where=drawn > 0)
-    return part * [expected_number(name, square_degrees=1.0, years=10.0) for name in CLASSES]
 
 
 def _properties(

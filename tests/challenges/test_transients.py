@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import xarray
 from sklearn.metrics import log_loss, recall_score
 from skysynergy.challenges.challenge import load
 from skysynergy.challenges.light_curves import require_sound
@@ -97,12 +98,8 @@ class TestScore:
         assert value(card, "log_loss") == pytest.approx(0.0, abs=1e-12)
 
     def test_rates_are_natures_times_what_is_noticed(self, challenge, kinds):
-        truth = challenge.truth()
-        numbers = natural_numbers(truth)
-        drawn = truth["fields/drawn"].to_numpy().sum(axis=0)
+        numbers = natural_numbers(challenge.truth())
         assert numbers.shape == (N,)
-        ia = expected_number("Ia", square_degrees=1.0, years=10.0) * (kinds == 0).sum() / drawn[0]
-        assert numbers[0] == pytest.approx(ia)
         p = guesses(len(kinds))
         hit = np.array(
             [np.mean(p[kinds == c].argmax(1) == c) if (kinds == c).any() else 0.0 for c in range(N)]
@@ -110,6 +107,15 @@ class TestScore:
         expected = np.sum(hit * numbers) / np.sum(numbers[[c in kinds for c in range(N)]])
         card = challenge.score(submission(challenge, p))
         assert value(card, "accuracy_rate_weighted") == pytest.approx(expected)
+
+    def test_a_deep_field_counts_as_much_as_a_wide_one(self):
+        # Of 100 Ia ten are noticed in one field, of 20 in the other: a tenth and a half.
+        drawn, kept = np.zeros((2, 2, N), int)
+        drawn[:, 0], kept[:, 0] = (100, 20), (10, 10)
+        fields = xarray.Dataset({"drawn": (("field", "kind"), drawn), "kept": (("field", "kind"), kept)})
+        numbers = natural_numbers(xarray.DataTree.from_dict({"fields": fields}))
+        assert numbers[0] == pytest.approx(0.3 * expected_number("Ia", square_degrees=1.0, years=10.0))
+        assert np.all(numbers[1:] == 0)
 
     def test_early_predictions_are_judged_by_phase(self, challenge):
         p = guesses(len(challenge.ids()))
