@@ -380,10 +380,11 @@ def _resample(
             slopes = gradient({name: totals[..., index] for index, name in enumerate(sums.names)})
     errors = {}
     for name, slope in slopes.items():
-        influence = slope @ sums.values.T
-        mean = (counts * influence).sum(axis=1, keepdims=True) / n
-        scale = np.abs(slope) @ np.abs(sums.values).max(axis=0)
-        error = np.sqrt((counts * (influence - mean) ** 2).sum(axis=1))
+        with np.errstate(invalid="ignore", over="ignore"):  # what is undefined in a resample has no error
+            influence = slope @ sums.values.T
+            mean = (counts * influence).sum(axis=1, keepdims=True) / n
+            scale = np.abs(slope) @ np.abs(sums.values).max(axis=0)
+            error = np.sqrt((counts * (influence - mean) ** 2).sum(axis=1))
         errors[name] = np.where(error <= ROUND_OFF * np.sqrt(n) * scale, 0.0, error)
     return values, errors
 
