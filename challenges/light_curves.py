@@ -90,20 +90,25 @@ class LightCurves:
             host_z, host_spectrum, galactic_excess: left out: no host, none, no dust.
 
         Raises:
-            ValueError: if shapes do not fit together.
+            ValueError: if shapes do not fit together, or where codes, ids or sizes are no whole numbers.
         """
-        ids = np.atleast_1d(np.asarray(id, dtype=np.int64))
+        ids = _whole("id", id)
         n = len(ids)
         brightness, sigma = (np.atleast_1d(np.asarray(one, dtype=np.float32)) for one in (flux, error))
         if detected is None and brightness.shape == sigma.shape:
             detected = brightness > DETECTION * sigma
         codes = np.atleast_1d(np.asarray(band))
+        if codes.size and codes.dtype.kind not in "iuf":
+            known = ", ".join(f"{one.name} {one.code}" for one in BANDS.values())
+            raise ValueError(f"band holds codes, not {codes.dtype}: give those of {known}")
         return cls(
             id=ids,
-            row_size=np.atleast_1d(np.asarray(row_size, dtype=np.int64)),
+            row_size=_whole("row_size", row_size),
             mjd=np.atleast_1d(np.asarray(mjd, dtype=np.float64)),
             # What no code can be stays wrong, for `light_curve_problems` to tell.
-            band=np.where((codes >= 0) & (codes < _NO_BAND), codes, _NO_BAND).astype(np.uint8),
+            band=np.where(
+                (codes >= 0) & (codes < _NO_BAND) & (codes == np.floor(codes)), codes, _NO_BAND
+            ).astype(np.uint8),
             flux=brightness,
             error=sigma,
             detected=np.zeros(brightness.shape, bool) if detected is None else np.asarray(detected, bool),
@@ -278,18 +283,36 @@ def _faults(curves: LightCurves) -> Iterator[_Fault]:
         "leave it out: there is nothing to classify",
         True,
     )
+    z = curves.host_z
+    # None of the quantiles is there where there is no host.
+    unfinished = ~np.isfinite(z).all(axis=1) & ~np.isnan(z).all(axis=1)
     yield _Fault(
-        np.any(np.diff(curves.host_z, axis=1) < 0, axis=1),
+        unfinished,
+        "host_z",
+        "quantiles of p(z) that are not all finite numbers",
+        f"give all {z.shape[1]}, at levels {Z_LEVELS}, or NaN for all where there is no host",
+        True,
+    )
+    yield _Fault(
+        ~unfinished & np.any(z[:, 1:] < z[:, :-1], axis=1),
         "host_z",
         "quantiles of p(z) that decrease",
         f"sort them: they are at levels {Z_LEVELS}",
         True,
     )
     yield _Fault(
-        np.any(curves.host_z < 0, axis=1),
+        np.any(z < 0, axis=1),
         "host_z",
         "a redshift below zero",
         "give quantiles of p(z) at zero or above",
+        True,
+    )
+    dust = curves.galactic_excess
+    yield _Fault(
+        ~(np.isfinite(dust) & (dust >= 0)),
+        "galactic_excess",
+        "an E(B-V) that is no number, or below zero",
+        "give that of the Milky Way, mag; zero where it is not known",
         True,
     )
 
@@ -307,3 +330,14 @@ def _repeated(curves: LightCurves) -> NDArray[np.bool_]:
     again = np.zeros(order.size, bool)
     again[order[1:]] = (owner[1:] == owner[:-1]) & (band[1:] == band[:-1]) & (mjd[1:] == mjd[:-1])
     return again
+
+
+def _whole(name: str, values: ArrayLike) -> NDArray[np.int64]:
+    """Whole numbers as int64, for nothing to be cut off them."""
+    given = np.atleast_1d(np.asarray(values))
+    if given.size and not (
+        given.dtype.kind in "iu"
+        or (given.dtype.kind == "f" and np.all(np.isfinite(given) & (given == np.floor(given))))
+    ):
+        raise ValueError(f"{name} holds a whole number for each transient, not {given.dtype}: give int64")
+    return given.astype(np.int64)

@@ -61,6 +61,39 @@ def test_shapes_that_do_not_fit():
         LightCurves.of(id=[1, 2], row_size=[4, -1], mjd=[1, 2, 3], band=[0] * 3, flux=[1] * 3, error=[1] * 3)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"id": [1.5]}, "id holds a whole number"),
+        ({"id": ["1"]}, "id holds a whole number"),
+        ({"row_size": [3.2]}, "row_size holds a whole number"),
+        ({"band": ["g", "r", "i"]}, r"band holds codes, not <U1: give those of u 0, g 1"),
+    ],
+)
+def test_what_would_be_cut_to_whole_numbers_is_refused(wrong, told):
+    right = {"id": [1], "row_size": [3], "band": [0, 1, 2]}
+    with pytest.raises(ValueError, match=told):
+        LightCurves.of(**(right | wrong), mjd=[1, 2, 3], flux=[9] * 3, error=[1] * 3)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "column"),
+    [
+        ({"band": [0, 1.5, 2]}, "band"),
+        ({"band": [0, np.inf, 2]}, "band"),
+        ({"host_z": [[0.1, 0.2, np.nan, 0.4, 0.5]]}, "host_z"),
+        ({"host_z": [[0.1, 0.2, 0.3, 0.4, np.inf]]}, "host_z"),
+        ({"host_z": [[np.inf] * 5]}, "host_z"),
+        ({"galactic_excess": [np.nan]}, "galactic_excess"),
+        ({"galactic_excess": [-9.0]}, "galactic_excess"),
+    ],
+)
+def test_half_a_host_and_dust_that_is_none_are_told_once(wrong, column):
+    given = {"band": [0, 1, 2]} | wrong
+    bad = LightCurves.of(id=[1], row_size=[3], mjd=[1, 2, 3], flux=[9] * 3, error=[1] * 3, **given)
+    assert [problem.column for problem in light_curve_problems(bad)] == [column]
+
+
 def test_sound_curves_have_no_problem():
     require_sound(curves((3, 2)))
 
