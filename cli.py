@@ -170,7 +170,7 @@ def get(challenge: str, tier: str, split: tuple[str, ...], workers: int | None) 
     from .challenges.sealing import OPEN_SPLITS
     from .challenges.tiers import DATASETS
 
-    choose("challenge or dataset", challenge, [*names(), *DATASETS])
+    choose("challenge or dataset", challenge, dict.fromkeys([*names(), *DATASETS]))
     dataset = challenge if challenge in DATASETS and challenge not in names() else load(challenge).dataset
     for where in [datasets.Split.of(tier, name, dataset=dataset) for name in split or OPEN_SPLITS]:
         datasets.generate(where, workers=workers or _cores())
