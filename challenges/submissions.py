@@ -308,7 +308,7 @@ def _id_problems(
             " ..." if len(missing) > NAMES_SHOWN else ""
         )
         what = f"{len(missing):,} of {len(expected_ids):,} ids have no row: {shown}"
-        problems.append(Problem(None, "id", what, "answer every id, with a wide uncertainty if need be",
+        problems.append(Problem(None, "id", what, "answer every id, however uncertain it is",
                                 len(missing)))  # fmt: skip
     return ids, problems
 
@@ -359,7 +359,7 @@ def _value_problems(table: Table, column: Column, ids: np.ndarray | None) -> tup
     if values.dtype.kind not in ("iu" if column.kind == "int" else "iuf"):
         problems.append(Problem(None, name, f"holds {_held(values)}", f"write {wanted} in each row"))
         return np.zeros(len(values), dtype=bool), problems
-    finite = f"give a finite number, {column.bounds}; say that it is uncertain with a wide uncertainty"
+    finite = f"give a finite number, {column.bounds}, however uncertain it is"
     report(np.isnan(values), "NaN in {}", finite)
     report(np.isinf(values), "infinite in {}", finite)
     where = f"write a value {column.bounds}{f' {column.unit}' if column.unit else ''}"

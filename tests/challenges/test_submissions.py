@@ -231,7 +231,7 @@ def test_the_message_is_for_people(shear):
         "  1. column g2: is missing\n"
         "     -> is 'G2' meant? rename it to 'g2'\n"
         "  2. column g1: NaN in row 3 (id -7)\n"
-        "     -> give a finite number, above -1 and below 1; say that it is uncertain with a wide uncertainty"
+        "     -> give a finite number, above -1 and below 1, however uncertain it is"
     )
 
 
