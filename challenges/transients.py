@@ -8,6 +8,7 @@ any transient, may be given besides: a method should be less sure of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,7 +29,7 @@ from .datasets import DatasetError, Split, open_split, open_truth
 from .digests import digest_of
 from .light_curves import LightCurves
 from .names import choose
-from .submissions import Table
+from .submissions import SubmissionError, Table
 from .transient_curves import TransientTrack, batches
 from .transient_submission import TRANSIENTS_SUBMISSION, probabilities_of, samples_of
 
@@ -157,11 +158,9 @@ class Transients(Challenge):
             DatasetError: if the truth is sealed or not here.
         """
         where = Split.of(tier, split, dataset=self.dataset)
-        columns = self.read(predictions, tier, split, track)
-        spoiled = {
-            choose("kind of broken light curves", kind, BROKEN): self.read(given, tier, split, track)
-            for kind, given in (broken or {}).items()
-        }
+        for kind in broken or {}:
+            choose("kind of broken light curves", kind, BROKEN)
+        columns, spoiled = self._read_all(predictions, broken or {}, tier, split, track)
         data, truth = open_split(where), open_truth(where)
         ids = data["objects/id"].to_numpy()
         if not np.array_equal(ids, truth["objects/id"]):
@@ -179,7 +178,7 @@ class Transients(Challenge):
             positive=0,
         )
         chosen = self.track(track)
-        groups = classification_groups(clusters, p, codes, _properties(data, truth), positive=0)
+        groups = classification_groups(clusters, p, codes, _properties(data, truth, chosen), positive=0)
         if chosen.early:
             groups += tuple(_by_phase(truth, clusters, p, codes))
         return classification_scorecard(
@@ -200,6 +199,29 @@ class Transients(Challenge):
             n_resamples=n_resamples,
         )
 
+    def _read_all(
+        self,
+        predictions: str | Path | Table | Mapping[str, Any],
+        broken: Mapping[str, str | Path | Table | Mapping[str, Any]],
+        tier: str,
+        split: str,
+        track: str | None,
+    ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]:
+        """What was predicted for light curves and for broken ones, or the problems of all of them."""
+        found: dict[str | None, dict[str, np.ndarray]] = {}
+        problems, sources = [], []
+        for kind, given in {None: predictions, **broken}.items():
+            try:
+                found[kind] = self.read(given, tier, split, track)
+            except SubmissionError as error:
+                where = "" if kind is None else f"on broken light curves ({kind}): "
+                problems += [replace(problem, what=where + problem.what) for problem in error.problems]
+                sources.append(error.source)
+        if problems:
+            raise SubmissionError(problems, " and ".join(dict.fromkeys(sources)))
+        columns = found.pop(None)
+        return columns, {kind: given for kind, given in found.items() if kind is not None}
+
 
 def natural_numbers(truth: xarray.DataTree) -> np.ndarray:
     """(class,) mean numbers that a survey would notice in a square degree and ten years.
@@ -218,19 +240,25 @@ def natural_numbers(truth: xarray.DataTree) -> np.ndarray:
 
 
 def _properties(
-    data: xarray.DataTree, truth: xarray.DataTree
+    data: xarray.DataTree, truth: xarray.DataTree, track: TransientTrack
 ) -> dict[str, tuple[np.ndarray, tuple[float, ...]]]:
-    observed = {name: data[f"observations/{name}"].to_numpy() for name in ("flux", "error", "detected")}
-    row_size = data["objects/row_size"].to_numpy()
-    owner = np.repeat(np.arange(row_size.size), row_size)
-    strongest = np.zeros(row_size.size)
-    np.maximum.at(strongest, owner, np.abs(observed["flux"]) / observed["error"])
+    """What objects are grouped by, of the observations that the track shows."""
+    strongest, detections = [], []
+    for curves in batches(data, track):
+        highest = np.zeros(len(curves))
+        np.maximum.at(highest, curves.owner, np.abs(curves.flux) / curves.error)
+        strongest.append(highest)
+        detections.append(curves.n_detections)
     values = {
-        "signal_to_noise": strongest,
+        "signal_to_noise": np.concatenate(strongest),
         "redshift": truth["objects/z"].to_numpy(),
-        "detections": np.bincount(owner[observed["detected"]], minlength=row_size.size),
+        "detections": np.concatenate(detections),
     }
-    return {name: (values[name], edges) for name, edges in _GROUPS.items()}
+    edges = dict(_GROUPS)
+    if track.early:
+        # Two detections make an object; the first of them may be all that is shown.
+        edges["detections"] = (1.0, *edges["detections"])
+    return {name: (values[name], edges[name]) for name in edges}
 
 
 def _by_phase(

@@ -9,7 +9,7 @@ from sklearn.metrics import log_loss, recall_score
 from skysynergy.challenges.challenge import load
 from skysynergy.challenges.light_curves import require_sound
 from skysynergy.challenges.names import UnknownNameError
-from skysynergy.challenges.submissions import SubmissionError, validate
+from skysynergy.challenges.submissions import SubmissionError, read_submission, validate, write_submission
 from skysynergy.challenges.transient_submission import (
     MOST_SAMPLES,
     PROBABILITIES,
@@ -149,6 +149,40 @@ class TestScore:
             UnknownNameError, match="no kind of broken light curves 'shufle'; did you mean shuffle"
         ):
             challenge.score(submission(challenge, sure), broken={"shufle": submission(challenge, sure)})
+
+    def test_faults_on_broken_curves_are_told_with_the_others(self, challenge):
+        good, bad = guesses(len(challenge.ids())), guesses(len(challenge.ids()))
+        bad[2] *= 0.5
+        faulty = {kind: submission(challenge, bad) for kind in ("sin", "shuffle")}
+        with pytest.raises(SubmissionError) as told:
+            challenge.score(submission(challenge, bad), broken=faulty)
+        assert [problem.what.partition(" do not add")[0] for problem in told.value.problems] == [
+            "probabilities that",
+            "on broken light curves (sin): probabilities that",
+            "on broken light curves (shuffle): probabilities that",
+        ]
+        with pytest.raises(SubmissionError, match=r"on broken light curves \(sin\).* in row 3"):
+            challenge.score(submission(challenge, good), broken={"sin": faulty["sin"]})
+
+    def test_early_groups_are_of_what_is_shown(self, challenge, kinds):
+        p = guesses(len(kinds))
+        (early,), (whole,) = challenge.given(track="early"), challenge.given()
+        ends = (1, 2, 5, 10, 30, np.inf)
+        for track, shown, first in (("early", early, 0), ("full", whole, 1)):
+            card = challenge.score(submission(challenge, p), track=track)
+            groups = [group for group in card.groups if group.by == "detections"]
+            assert [group.range[0] for group in groups] == list(ends[first:-1])
+            for group, low, high in zip(groups, ends[first:], ends[first + 1 :], strict=False):
+                its = (shown.n_detections >= low) & (shown.n_detections < high)
+                accuracy = next(metric for metric in group.metrics if metric.name == "accuracy").value
+                assert accuracy == pytest.approx(np.mean(p[its].argmax(1) == kinds[its]))
+
+    def test_a_file_has_one_digest_however_it_is_given(self, challenge, tmp_path):
+        given = submission(challenge, guesses(len(challenge.ids())))
+        path = tmp_path / "p.parquet"
+        write_submission(path, given.pop("id"), given, challenge.metadata("tiny", "validation", "full"))
+        cards = [challenge.score(one) for one in (path, read_submission(path))]
+        assert cards[0].provenance["submission"] == cards[1].provenance["submission"]
 
 
 class TestSubmission:
