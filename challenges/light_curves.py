@@ -285,7 +285,7 @@ def _faults(curves: LightCurves) -> Iterator[_Fault]:
     )
     z = curves.host_z
     # None of the quantiles is there where there is no host.
-    unfinished = ~np.isfinite(z).all(axis=1) & ~np.isnan(z).all(axis=1)
+    unfinished = np.asarray(~np.isfinite(z).all(axis=1) & ~np.isnan(z).all(axis=1))
     yield _Fault(
         unfinished,
         "host_z",
@@ -294,7 +294,7 @@ def _faults(curves: LightCurves) -> Iterator[_Fault]:
         True,
     )
     yield _Fault(
-        ~unfinished & np.any(z[:, 1:] < z[:, :-1], axis=1),
+        np.asarray(~unfinished & np.any(z[:, 1:] < z[:, :-1], axis=1)),
         "host_z",
         "quantiles of p(z) that decrease",
         f"sort them: they are at levels {Z_LEVELS}",
