@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..simulators.realism import SURVEY
 from ..simulators.scenes import Content
 from ..simulators.sky import Sky
+from ..simulators.transient_options import SceneTransients
 
 if TYPE_CHECKING:
     from ..simulators.layout import Layout
@@ -21,13 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = ["TIERS", "SkyTier"]
 
+_TEST = 2  # place of the sealed split in `tiers.SPLITS`
+
 
 @dataclass(frozen=True)
 class SkyTier:
     """One size of the dataset: see `tiers.Tier`.
 
     Attributes:
-        name: ``tiny``, ``small`` or ``full``, or one of these with ``-survey``.
+        name: ``tiny``, ``small`` or ``full``, or one of these with ``-survey`` or ``-transients``.
         description: what it is for.
         sky: what each split holds.
         scenes_per_shard: scenes that one task makes and one file holds; whole fields.
@@ -64,6 +67,7 @@ class SkyTier:
             split=split,
             fields_per_shard=self.scenes_per_shard // self.sky.scenes_per_field,
             dither_key=dither_key,
+            test=split == _TEST,
         )
 
 
@@ -78,6 +82,14 @@ _CONTENT = Content(latitude_deg=60.0)
 # The same exposures with everything that real ones suffer, bright stars too.
 _SURVEY = {"content": Content(latitude_deg=60.0, bright_stars=True), "realism": SURVEY}
 
+# A transient in each scene, in a season of a deep field and some of the season before it. An exposure of LSST
+# stands for four that follow each other; Euclid sees the place in four or five pointings of four dithers.
+_TINY_SEASON = {"g": 12, "r": 12, "i": 12, "z": 12, "VIS": 16, "Y": 16, "J": 16, "H": 16}
+_SMALL_SEASON = {
+    "u": 8, "g": 16, "r": 20, "i": 20, "z": 20, "y": 16, "VIS": 20, "Y": 20, "J": 20, "H": 20
+}  # fmt: skip
+_TRANSIENTS = {"content": _CONTENT, "transients": SceneTransients()}
+
 TIERS = {
     "tiny": SkyTier("tiny", "seconds: tests and the demo", Sky(4, 4, _TINY, content=_CONTENT), 4),
     "tiny-survey": SkyTier(
@@ -89,4 +101,13 @@ TIERS = {
     ),
     # Ten scenes a field, because a worker holds a shard, and writes it, in 2 GiB (docs/results/scale.md).
     "full": SkyTier("full", "a cluster", Sky(100_000, 10, _TEN_YEARS, condensed=1, content=_CONTENT), 10),
+    "tiny-transients": SkyTier(
+        "tiny-transients", "seconds: transients in the pixels", Sky(2, 4, _TINY_SEASON, **_TRANSIENTS), 4
+    ),
+    "small-transients": SkyTier(
+        "small-transients",
+        "a laptop: transients in the pixels",
+        Sky(50, 20, _SMALL_SEASON, **_TRANSIENTS),
+        20,
+    ),
 }

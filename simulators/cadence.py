@@ -48,6 +48,7 @@ __all__ = [
     "Visits",
     "attainable",
     "background_variance_e2",
+    "condense",
     "five_sigma_depth",
     "sample_visits",
     "sky_electrons",
@@ -170,7 +171,7 @@ def sample_visits(
         pointings = np.arange(per_band[name] * merged[name] // mission.dithers + 1)
         starts = first_seen[mission] + mission.return_days * pointings
         drawn[name] = _dithered(BANDS[name], mission, starts, dithers)
-    return [_condense(visit, merged[name]) for name in missions for visit in drawn[name]]
+    return [condense(visit, merged[name]) for name in missions for visit in drawn[name]]
 
 
 def _history(rng: np.random.Generator, counts: Mapping[str, int]) -> Visits:
@@ -231,7 +232,7 @@ def _dithered(band: Band, mission: Mission, starts: np.ndarray, dithers: np.ndar
     return Visits.single(np.full(n, band.code), mjd, fwhm_eff, np.full(n, m5), np.ones(n))
 
 
-def _condense(visit: Visit, condensed: int) -> Visit:
+def condense(visit: Visit, condensed: int) -> Visit:
     """The same conditions for longer: exposure and variance times `condensed`.
 
     Where sky dominates this is m5 + 1.25 log10(condensed); read noise and the source's own photons

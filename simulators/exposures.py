@@ -19,10 +19,37 @@ from .randomness import generator
 from .readout import read_out
 from .realism import CLEAN, Realism
 from .rendering import renderer
-from .sources import Sources
+from .sources import Sources, point_sources
 from .surveys import BANDS, SURVEYS, Survey
 
-__all__ = ["Exposures", "expose", "pixels_across"]
+__all__ = ["Exposures", "Points", "SeenPoints", "expose", "pixels_across"]
+
+
+@dataclass(frozen=True)
+class Points:
+    """Point sources whose light changes from exposure to exposure, n of them.
+
+    Attributes:
+        x, y: (n,) arcsec from the centre of the scene.
+        flux: (n, exposure) nJy.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    flux: np.ndarray
+
+
+@dataclass(frozen=True)
+class SeenPoints:
+    """The truth about `Points` in the exposures of a survey.
+
+    Attributes:
+        position: (n, exposure, 2) pixels.
+        masked_fraction: (n, exposure) as that of `Exposures`.
+    """
+
+    position: np.ndarray
+    masked_fraction: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -39,6 +66,7 @@ class Exposures:
             1 for a source outside the image.
         artefacts: (exposure, y, x) uint8, the mask and what it misses (truth).
         residual: (exposure, 3) of the background, see `readout.ReadOut` (truth).
+        points: where changing points lie, if there are such (truth).
     """
 
     image: np.ndarray
@@ -49,6 +77,7 @@ class Exposures:
     masked_fraction: np.ndarray
     artefacts: np.ndarray
     residual: np.ndarray
+    points: SeenPoints | None = None
 
 
 def pixels_across(width_arcsec: float, survey: Survey) -> int:
@@ -72,6 +101,7 @@ def expose(
     indices: tuple[int, int, int],
     realism: Realism = CLEAN,
     drawn_by: str = "fourier",
+    points: Points | None = None,
 ) -> Exposures:
     """Every exposure of one scene by one survey.
 
@@ -83,6 +113,8 @@ def expose(
             scene). They do not depend on the shear: +g and −g share dithers and normals.
         realism: what exposures suffer.
         drawn_by: name of the renderer of the noiseless light, see `rendering`.
+        points: whose light changes, sheared already; in a chromatic band they have the colour of the
+            reference star.
     """
     survey = observation.survey
     size = pixels_across(width_arcsec, survey)
@@ -93,6 +125,8 @@ def expose(
         maps.append(np.column_stack([turn / survey.pixel_arcsec, (size - 1) / 2 + dither]))
     wcs = np.stack(maps)
     lights = _lights(sources, observation, wcs, size, renderer(drawn_by))
+    if points is not None:
+        _add_points(lights, points, observation, wcs, renderer(drawn_by))
     image, residual = np.empty(lights.shape), np.empty((len(lights), 3))
     mask, artefacts = np.empty(lights.shape, np.uint8), np.empty(lights.shape, np.uint8)
     for index, (light, visit, noise, errors) in enumerate(
@@ -110,12 +144,7 @@ def expose(
         )
         image[index], mask[index] = read.image, read.mask
         artefacts[index], residual[index] = read.artefacts, read.residual
-    places = np.stack([sources.x, sources.y], axis=-1)
-    positions = [places @ affine[:, :2].T + affine[:, 2] for affine in wcs]
-    fractions = [
-        _masked_fraction(one, position, visit.fwhm_arcsec / survey.pixel_arcsec)
-        for one, position, visit in zip(mask, positions, observation.visits, strict=True)
-    ]
+    position, fraction = _seen(sources.x, sources.y, wcs, mask, observation)
     offset = np.array([errors.offset_arcsec for errors in observation.errors])
     supplied = wcs.copy()
     # A pixel is said to lie further along the offset: the map takes places back by it.
@@ -125,10 +154,50 @@ def expose(
         light=lights,
         mask=mask,
         wcs=supplied,
-        position=np.stack(positions, axis=1),
-        masked_fraction=np.stack(fractions, axis=1),
+        position=position,
+        masked_fraction=fraction,
         artefacts=artefacts,
         residual=residual,
+        points=None if points is None else SeenPoints(*_seen(points.x, points.y, wcs, mask, observation)),
+    )
+
+
+def _seen(
+    x: np.ndarray, y: np.ndarray, wcs: np.ndarray, mask: np.ndarray, observation: Observation
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n, exposure, 2) where places lie, pixels, and (n, exposure) how much around them is masked."""
+    places = np.stack([x, y], axis=-1)
+    positions = [places @ affine[:, :2].T + affine[:, 2] for affine in wcs]
+    fractions = [
+        _masked_fraction(one, position, visit.fwhm_arcsec / observation.survey.pixel_arcsec)
+        for one, position, visit in zip(mask, positions, observation.visits, strict=True)
+    ]
+    return np.stack(positions, axis=1), np.stack(fractions, axis=1)
+
+
+def _add_points(
+    lights: np.ndarray,
+    points: Points,
+    observation: Observation,
+    wcs: np.ndarray,
+    render: Callable[..., np.ndarray],
+) -> None:
+    """Add the light of changing points to that of a scene, in those exposures where there is any.
+
+    Apart from the rest, because exposures of a band that show the same light are drawn together.
+    """
+    rows = np.flatnonzero(np.any(points.flux > 0, axis=0))
+    if not rows.size:
+        return
+    profiles = profiles_of(point_sources(x=points.x, y=points.y, flux=np.ones(len(points.x))))
+    lights[rows] += render(
+        profiles,
+        points.flux[:, rows].T,
+        psf=observation.true_psf[rows],
+        psf_oversampling=observation.survey.psf_oversampling,
+        wcs=wcs[rows],
+        shape=lights.shape[1:],
+        sigma=np.array([observation.backgrounds[row].sigma for row in rows]),
     )
 
 

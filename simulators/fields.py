@@ -17,7 +17,9 @@ from .filling import Filling
 from .observations import Observation, prepare
 from .randomness import generator
 from .realism import CLEAN
+from .scene_transients import draw_in_scene, first_of_season, points_of
 from .scenes import MARGIN_ARCSEC, draw_scene
+from .seasons import season_visits
 from .sky import Sky, field_shear
 from .sky_layout import (
     calibration_arrays,
@@ -30,6 +32,7 @@ from .sky_layout import (
 from .sources import Sources, rotated_90, sheared
 from .stream import Shard
 from .surveys import BANDS, SURVEYS
+from .transient_rows import transient_rows
 
 __all__ = ["draw_sources", "observe", "opaque_id", "simulate_field", "simulate_shard"]
 
@@ -42,7 +45,11 @@ def opaque_id(secret: bytes, kind: str, *indices: int) -> int:
 def observe(sky: Sky, secret: bytes, split: int, number: int) -> dict[str, Observation]:
     """The visits of a field and what they share, by name of the survey."""
     condensed = {b: 1 if SURVEYS[BANDS[b].survey].mission else sky.condensed for b in sky.visits}
-    visits = sample_visits(generator(secret, "visits", split, number), sky.visits, condensed=condensed)
+    rng = generator(secret, "visits", split, number)
+    if sky.transients is None:
+        visits = sample_visits(rng, sky.visits, condensed=condensed)
+    else:
+        visits = season_visits(rng, sky.visits, condensed=sky.condensed, reference=sky.transients.reference)
     return prepare(secret, split, number, visits, chromatic=sky.chromatic, realism=sky.realism)
 
 
@@ -67,6 +74,7 @@ def simulate_field(
     dither_key: bytes,
     shear: complex | None = None,
     truth: bool = True,
+    test: bool = False,
 ) -> tuple[Shard, Shard]:
     """One field: its part of the data store and of the truth store.
 
@@ -78,20 +86,29 @@ def simulate_field(
         shear: g1 + i·g2 in place of the field's own; everything else stays the same, noise
             included (the harness draws matched pairs with +g and −g).
         truth: whether to detect, to measure blendedness and to fill the tables.
+        test: whether transients are those of a test split.
 
     Returns:
         Arrays with a leading dimension of scenes or of one field, and tables.
     """
-    data, truths = _simulated(sky, secret, split, [number], dither_key=dither_key, shear=shear, truth=truth)
-    return data, truths
+    return _simulated(
+        sky, secret, split, [number], dither_key=dither_key, shear=shear, truth=truth, test=test
+    )
 
 
 def simulate_shard(
-    shard: int, *, sky: Sky, secret: bytes, split: int, fields_per_shard: int, dither_key: bytes
+    shard: int,
+    *,
+    sky: Sky,
+    secret: bytes,
+    split: int,
+    fields_per_shard: int,
+    dither_key: bytes,
+    test: bool = False,
 ) -> list[Shard]:
-    """The fields of one shard, for the data store and for the truth store."""
+    """The fields of one shard, for the data store and for the truth store; arguments as `simulate_field`."""
     numbers = range(shard * fields_per_shard, min((shard + 1) * fields_per_shard, sky.n_fields))
-    return list(_simulated(sky, secret, split, numbers, dither_key=dither_key))
+    return list(_simulated(sky, secret, split, numbers, dither_key=dither_key, test=test))
 
 
 def _simulated(
@@ -103,6 +120,7 @@ def _simulated(
     dither_key: bytes,
     shear: complex | None = None,
     truth: bool = True,
+    test: bool = False,
 ) -> tuple[Shard, Shard]:
     """Fields, each scene written where it stays: a shard of ten years of visits leaves no room for a copy."""
     n = sky.scenes_per_field
@@ -121,6 +139,7 @@ def _simulated(
                 dither_key=dither_key,
                 g=g,
                 truth=truth,
+                test=test,
             )
         identity = np.array([opaque_id(secret, "field", split, number)])
         data.put_field(place, {"fields/id": identity})
@@ -144,11 +163,24 @@ def _add_scene(
     dither_key: bytes,
     g: complex,
     truth: bool,
+    test: bool,
 ) -> None:
     """What one scene adds to the data and to the truth: split, field and scene, at a place in the shard."""
     data, truths = into
     split, number, scene = indices
-    sources, shears = _lensed(sky, draw_sources(sky, secret, split, scene), g)
+    unsheared = draw_sources(sky, secret, split, scene)
+    sources, shears = _lensed(sky, unsheared, g)
+    placed = None
+    if sky.transients is not None:
+        placed = draw_in_scene(
+            generator(secret, "scene transients", split, scene),
+            sky.transients,
+            unsheared,
+            observations,
+            width_arcsec=sky.width_arcsec,
+            test=test,
+        )
+    points = {} if placed is None else points_of(placed, sources, shears)
     taken = {
         name: expose(
             sources,
@@ -158,6 +190,7 @@ def _add_scene(
             indices=indices,
             realism=sky.realism,
             drawn_by=sky.renderer,
+            points=points.get(name),
         )
         for name, observation in observations.items()
     }
@@ -170,7 +203,20 @@ def _add_scene(
             spoiled = pixel_truth(taken[name], published["mask"])
             truths.put_scene(place, observation.survey.group, spoiled)
     if truth:
-        _add_rows(into, sky, secret, split, scene, sources, shears, taken, observations)
+        ids = _add_rows(into, sky, secret, split, scene, sources, shears, taken, observations)
+        if placed is not None and sky.transients is not None:
+            listed, true = transient_rows(
+                placed,
+                points,
+                {name: exposures.points for name, exposures in taken.items()},
+                id=generator(secret, "id transient", split, scene).integers(2**62, size=len(placed)),
+                source_ids=ids,
+                scene=scene,
+                quiet_until=first_of_season(observations, sky.transients),
+            )
+            data.add_rows("alerts", listed)
+            for table, rows in true.items():
+                truths.add_rows(table, rows)
 
 
 def _lensed(sky: Sky, drawn: Sources, g: complex) -> tuple[Sources, NDArray[np.complex128]]:
@@ -192,8 +238,8 @@ def _add_rows(
     shears: NDArray[np.complex128],
     taken: Mapping[str, Exposures],
     observations: Mapping[str, Observation],
-) -> None:
-    """What one scene adds to the tables of the data and of the truth."""
+) -> np.ndarray:
+    """What one scene adds to the tables of the data and of the truth; the ids of its sources."""
     data, truth = into
     ids = generator(secret, "id source", split, scene).integers(2**62, size=len(sources))
     rows = source_rows(sources, shears, ids, scene, sky)
@@ -212,3 +258,4 @@ def _add_rows(
     truth.add_rows("sources", rows | of_sources)
     for name, observation in observations.items():
         truth.add_rows(observation.survey.group, exposure_rows(sources, taken[name], observation))
+    return ids

@@ -15,7 +15,9 @@ from .randomness import generator
 from .realism import CLEAN, Realism
 from .rendering import Renderer, require
 from .scenes import NATURAL, Content
+from .seasons import require as require_season
 from .surveys import BANDS, SURVEYS, find_band
+from .transient_options import SceneTransients
 
 __all__ = ["Sky", "exposure_bands", "field_shear"]
 
@@ -38,6 +40,7 @@ class Sky:
             shape noise; for the harness, never for a released split.
         realism: what exposures suffer, such as `realism.SURVEY`.
         renderer: draws the noiseless light: ``"fourier"``, or ``"galsim"``, the reference.
+        transients: whether scenes hold transients, in visits of one season; None for none.
     """
 
     n_fields: int
@@ -52,6 +55,7 @@ class Sky:
     partners: bool = False
     realism: Realism = CLEAN
     renderer: Renderer = "fourier"
+    transients: SceneTransients | None = None
 
     def __post_init__(self) -> None:
         if self.n_fields < 1 or self.scenes_per_field < 1:
@@ -80,13 +84,25 @@ class Sky:
         if not isinstance(self.realism, Realism):
             raise ValueError(f"realism is a Realism, such as realism.SURVEY, not {self.realism!r}")
         require(self.renderer)
+        if self.transients is not None:
+            self._require_transients(self.transients)
         pixels_across(self.width_arcsec, SURVEYS["LSST"])
+
+    def _require_transients(self, transients: SceneTransients) -> None:
+        if not isinstance(transients, SceneTransients):
+            raise ValueError(f"transients is a SceneTransients or None, not {transients!r}")
+        if self.partners:
+            raise ValueError("scenes with partners hold no transients: leave out one of the two")
+        require_season({find_band(b).name: n for b, n in self.visits.items()}, transients.reference)
 
     def describe(self) -> dict[str, Any]:
         """Plain numbers and text, for the attributes of a store and for a commitment."""
         described: dict[str, Any] = asdict(self) | {"visits": dict(self.visits)}
         if self.lens:
             described["lens"]["kind"] = type(self.lens).__name__
+        if self.transients is None:
+            # So that what was published before there were any keeps its description, and its commitment.
+            del described["transients"]
         return json.loads(json.dumps(described))
 
 

@@ -20,6 +20,7 @@ from .realism import CLEAN
 from .sky import Sky, exposure_bands
 from .sources import Sources
 from .surveys import BANDS, SURVEYS
+from .transient_rows import alert_table, transient_tables
 
 __all__ = [
     "calibration_arrays",
@@ -129,8 +130,13 @@ def layouts(sky: Sky, *, scenes_per_shard: int, attributes: Mapping[str, Any]) -
     ]
     listed, matched, _ = detection_tables()
     truth_tables.append(matched)
+    tables = [listed]
+    if sky.transients is not None:
+        counts = {name: len(exposure_bands(sky, name)) for name in SURVEYS}
+        tables.append(alert_table())
+        truth_tables += transient_tables({name: n for name, n in counts.items() if n})
     return (
-        Layout(arrays=arrays, tables=[listed], constants=constants, **shared),
+        Layout(arrays=arrays, tables=tables, constants=constants, **shared),
         Layout(arrays=truths, tables=truth_tables, **shared),
     )
 

@@ -22,7 +22,7 @@ from .template_library import Source, Template, names, template
 from .transient_classes import find_class
 from .transient_population import Transients, draw_population
 
-__all__ = ["Candidates", "draw_candidates"]
+__all__ = ["Candidates", "draw_candidates", "explosion_fluxes", "nuclei_fluxes"]
 
 # Peaks come from this many days before the first epoch to so many after the last.
 _EARLIER, _LATER = 100.0, 30.0
@@ -88,7 +88,7 @@ def draw_candidates(
         when = resumed[rng.integers(resumed.size, size=n)]
         newest = when + _PATIENCE
         row_size, row = rows_between(epochs, when, newest + RECORD_DAYS)
-        flux, steady = _nuclei(rng, drawn, epochs, row_size, row)
+        flux, steady = nuclei_fluxes(rng, drawn, row_size, epochs.mjd[row], epochs.band[row])
         nothing = np.full(n, -1)
         no_peak = np.full(n, np.nan)
         return Candidates(drawn, nothing, (), no_peak, hosts, row_size, row, flux, steady, newest)
@@ -108,12 +108,14 @@ def draw_candidates(
         mine = series == number
         if mine.any():
             inside = mine[owner]
-            flux[inside] = _light(one, drawn, mine, row_size[mine], days[inside], epochs.band[row[inside]])
+            flux[inside] = explosion_fluxes(
+                one, drawn, mine, row_size[mine], days[inside], epochs.band[row[inside]]
+            )
     newest, steady = np.full(n, np.inf), np.zeros(row.size)
     return Candidates(drawn, series, listed, when, hosts, row_size, row, flux, steady, newest)
 
 
-def _light(
+def explosion_fluxes(
     one: Template,
     drawn: Transients,
     mine: NDArray[np.bool_],
@@ -121,7 +123,19 @@ def _light(
     days: NDArray[np.float64],
     band: NDArray[np.int8],
 ) -> NDArray[np.float64]:
-    """(m,) light of those transients that are of one series."""
+    """Light of those transients of a class that are of one series.
+
+    Arguments:
+        one: the series.
+        drawn: (n,) transients of its class.
+        mine: (n,) which of them are of this series, k of them.
+        row_size: (k,) observations of each; they follow each other.
+        days: (m,) from the peak, as observed.
+        band: (m,) codes of the bands.
+
+    Returns:
+        (m,) nJy.
+    """
     excess, r_v = drawn.host_excess[mine], drawn.host_rv[mine]
     brightness = drawn.absolute_magnitude[mine] + drawn.distance_modulus[mine] - one.peak_magnitude
     colour = drawn.colour[mine]
@@ -146,20 +160,30 @@ def _light(
     )
 
 
-def _nuclei(
+def nuclei_fluxes(
     rng: np.random.Generator,
     drawn: Transients,
-    epochs: Epochs,
     row_size: NDArray[np.int64],
-    row: NDArray[np.int64],
+    mjd: NDArray[np.float64],
+    band: NDArray[np.int8],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(m,) difference flux of active nuclei, and (m,) their mean, behind the dust of the Milky Way."""
+    """Light of active nuclei, behind the dust of the Milky Way.
+
+    Arguments:
+        rng: where the random numbers come from.
+        drawn: (n,) nuclei.
+        row_size: (n,) observations of each; they follow each other.
+        mjd: (m,) days, which do not fall within a nucleus.
+        band: (m,) codes of the bands.
+
+    Returns:
+        (m,) difference to the mean, of either sign, and (m,) the mean, nJy.
+    """
     listed = [band.name for band in BANDS.values()]
-    band = epochs.band[row]
     flux, mean = nucleus_fluxes(
         rng,
         row_size,
-        epochs.mjd[row],
+        mjd,
         band,
         z=drawn.z,
         m_g=drawn.absolute_magnitude,

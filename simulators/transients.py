@@ -29,7 +29,7 @@ from .template_library import SOURCES, Source, names
 from .transient_candidates import Candidates, draw_candidates
 from .transient_classes import CLASSES, OUT_OF_DISTRIBUTION, find_class
 
-__all__ = ["CADENCES", "KINDS", "SHARES", "TransientSurvey", "field_epochs", "simulate_shard"]
+__all__ = ["CADENCES", "KINDS", "SHARES", "TransientSurvey", "class_shares", "field_epochs", "simulate_shard"]
 
 KINDS = (*CLASSES, *OUT_OF_DISTRIBUTION)
 """All classes, by code: those to be told apart, then those that are held out."""
@@ -94,6 +94,18 @@ class TransientSurvey:
                 kind: {side: names(self.source, kind, test=test) for side, test in both} for kind in exploding
             }
         return json.loads(json.dumps(described))
+
+
+def class_shares(shares: Mapping[str, float] = SHARES, *, test: bool) -> list[float]:
+    """The part of each of `KINDS` in a split, in their order; they add up to one.
+
+    Arguments:
+        shares: of the classes to be told apart.
+        test: whether the split holds those out of distribution too.
+    """
+    held_out = len(OUT_OF_DISTRIBUTION) * _HELD_OUT_SHARE if test else 0.0
+    known = [shares.get(name, 0.0) * (1.0 - held_out) for name in CLASSES]
+    return known + [_HELD_OUT_SHARE if test else 0.0 for _ in OUT_OF_DISTRIBUTION]
 
 
 def field_epochs(survey: TransientSurvey, secret: bytes, split: int, number: int) -> tuple[int, Epochs]:
@@ -162,9 +174,7 @@ def _field(
 
 def _counts(rng: np.random.Generator, survey: TransientSurvey, *, test: bool) -> NDArray[np.int64]:
     """(kind,) how many of each class a field has."""
-    held_out = len(OUT_OF_DISTRIBUTION) * _HELD_OUT_SHARE if test else 0.0
-    shares = [survey.shares.get(name, 0.0) * (1.0 - held_out) for name in CLASSES]
-    shares += [_HELD_OUT_SHARE if test else 0.0 for _ in OUT_OF_DISTRIBUTION]
+    shares = class_shares(survey.shares, test=test)
     # A survey's shares add up to one to nine digits, which numpy would not have.
     return rng.multinomial(survey.objects_per_field, np.array(shares) / sum(shares))
 

@@ -1,0 +1,43 @@
+"""Whether the scenes of a sky hold transients, and how their visits are chosen so that curves are seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from .seasons import n_reference
+
+__all__ = ["SceneTransients"]
+
+# As `template_library.SOURCES`, which is slower to import.
+_Source = Literal["parametric", "sncosmo"]
+
+
+@dataclass(frozen=True)
+class SceneTransients:
+    """Transients in the pixels of a sky.
+
+    Visits then come from one season of a deep field that both surveys see, and from the season before it,
+    which shows the hosts alone: see `seasons`.
+
+    Attributes:
+        share: of the scenes that hold one, where a galaxy of theirs can be its host.
+        reference: share of the exposures of each band that is taken in the season before.
+        source: of the spectral series, see `template_library`.
+    """
+
+    share: float = 1.0
+    reference: float = 0.3
+    source: _Source = "parametric"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.share <= 1:
+            raise ValueError(f"the share of scenes with a transient lies between 0 and 1, not {self.share}")
+        if self.source not in get_args(_Source):
+            raise ValueError(
+                f"spectral series come from {' or '.join(get_args(_Source))}, not {self.source!r}"
+            )
+
+    def n_reference(self, band: str, count: int) -> int:
+        """How many of the exposures of a band come before the season."""
+        return n_reference(band, count, self.reference)
