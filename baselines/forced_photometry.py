@@ -238,8 +238,8 @@ def _nodes(exposures: SurveyExposures, settings: ForcedPhotometry) -> NDArray[np
     radius = sum(_radii(exposures, settings)) * exposures.pixel_arcsec
     spacing = settings.spacing_fwhm * float(np.min(exposures.fwhm))
     n = int(radius / spacing)
-    axis = spacing * np.arange(-n, n + 1)
-    grid = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
+    axis = spacing * np.arange(-n, n + 1, dtype=float)
+    grid: NDArray[np.float64] = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
     return grid[np.hypot(*grid.T) <= radius]
 
 

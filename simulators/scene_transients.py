@@ -230,7 +230,7 @@ def _tried(
     drawn = _at(rng, draw_population(rng, name, host.size), sources, host)
     when = rng.uniform(begin, moments.mjd[-1] + _LATER, host.size)
     shape, row_size = (host.size, moments.mjd.size), np.full(host.size, moments.mjd.size)
-    mjd, band = (np.tile(column, host.size) for column in (moments.mjd, moments.band))
+    mjd, band = np.tile(moments.mjd, host.size), np.tile(moments.band, host.size)
     series = -1
     if find_class(name).always:
         changing, steady = nuclei_fluxes(rng, drawn, row_size, mjd, band)
