@@ -44,8 +44,8 @@ HEAD = """# Transients in the pixels of both surveys
 Written by `pixel_transients.py`: the tier `{tier}`, train and validation, {n} transients in {scenes} scenes,
 each measured in every exposure of the season by `baselines/forced_photometry.py`. A pull is measured minus
 true flux over its error. The fluxes of a band of one transient share a host, and with it a part of their
-errors, so that the mean of pulls is known less well than their number says: errors of means are from a bootstrap over
-transients and bands. Active nuclei, whose reference changes too, are left out.
+errors, so that the mean of pulls is known less well than their number says: errors of means are from a bootstrap
+over transients and bands. Active nuclei, whose reference changes too, are left out.
 
 | exposures | measured | mean pull | width of pulls | largest |
 |---|---|---|---|---|
