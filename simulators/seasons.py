@@ -26,7 +26,7 @@ months, so that a season has one of them at the most."""
 # Seasons of LSST are four months or more apart; sequences a night or more, their exposures minutes.
 _BETWEEN_SEASONS, _WITHIN_SEQUENCE = 60.0, 12.0 / 1440.0
 # Histories that are tried until one has as many visits as are asked for.
-_TRIES = 20
+_TRIES = 8
 
 
 def n_reference(band: str, count: int, share: float) -> int:
