@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -63,6 +63,24 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no test data in {folder}: set SKYSYNERGY_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="module")
+def sncosmo(test_data: Path) -> Iterator[ModuleType]:
+    """The package, where it is installed, with the series of real supernovae of the test data."""
+    package = pytest.importorskip("sncosmo", reason="sncosmo is not installed")
+    folder = test_data / "sncosmo"
+    if not folder.is_dir():
+        pytest.skip(f"no data of sncosmo in {folder}")
+    from skysynergy.simulators import template_library
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SNCOSMO_DATA_DIR", str(folder))
+        # sncosmo looks at its folder once, and so does the library at what is in it.
+        patch.setattr(package.builtins.DATADIR, "_checked_rootdir", str(folder))
+        template_library._real_groups.cache_clear()
+        yield package
+    template_library._real_groups.cache_clear()
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import sys
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,19 +32,6 @@ COUNTS = {"Ia": 3, "II": 26, "II-pec": 1, "IIn": 4, "IIb": 2, "Ib": 7, "Ic": 8, 
 
 def numbered() -> list[tuple[str, int]]:
     return [(kind, index) for kind, count in COUNTS.items() for index in range(count)]
-
-
-@pytest.fixture(scope="module")
-def sncosmo(test_data):
-    sncosmo = pytest.importorskip("sncosmo", reason="sncosmo is not installed")
-    folder = Path(test_data) / "sncosmo"
-    if not folder.is_dir():
-        pytest.skip(f"no data of sncosmo in {folder}")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SNCOSMO_DATA_DIR", str(folder))
-        # sncosmo looks at its folder once.
-        patch.setattr(sncosmo.builtins.DATADIR, "_checked_rootdir", str(folder))
-        yield sncosmo
 
 
 @cache

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from skysynergy.simulators import sncosmo_templates, template_library
 from skysynergy.simulators.template_library import names
 from skysynergy.simulators.transients import KINDS, TransientSurvey
 
 
-@pytest.fixture
-def real(test_data, monkeypatch):
-    sncosmo = pytest.importorskip("sncosmo", reason="sncosmo is not installed")
-    folder = Path(test_data) / "sncosmo"
-    if not folder.is_dir():
-        pytest.skip(f"no data of sncosmo in {folder}")
-    monkeypatch.setenv("SNCOSMO_DATA_DIR", str(folder))
-    # sncosmo looks at its folder once, and so does the library at what is in it.
-    monkeypatch.setattr(sncosmo.builtins.DATADIR, "_checked_rootdir", str(folder))
-    template_library._real_groups.cache_clear()
-    yield
-    template_library._real_groups.cache_clear()
-
-
-def test_real_series_are_on_one_side_too(real):
+def test_real_series_are_on_one_side_too(sncosmo):
     supernova = {one.name: one.supernova for one in sncosmo_templates.templates()}
     for kind in ("Ia", "II", "IIn", "IIb", "Ib", "Ic", "Ic-BL"):
         learn, test = (names("sncosmo", kind, test=side) for side in (False, True))
@@ -34,7 +18,7 @@ def test_real_series_are_on_one_side_too(real):
     assert all(name.startswith("parametric-KN-") for name in names("sncosmo", "KN", test=True))
 
 
-def test_the_store_says_which_series_there_were(real):
+def test_the_store_says_which_series_there_were(sncosmo):
     series = TransientSurvey(1, 1, "sncosmo").describe()["series"]
     assert set(series) == set(KINDS) - {"AGN"}
     assert series["IIb"]["learn"] == list(names("sncosmo", "IIb", test=False))
