@@ -46,15 +46,14 @@ def peak_magnitude(
 
 
 def amplitude(
-    absolute_mag: ArrayLike, luminosity_distance_mpc: ArrayLike, template_mag: ArrayLike
+    absolute_mag: ArrayLike, distance_modulus: ArrayLike, template_mag: ArrayLike
 ) -> NDArray[np.float64]:
     """The amplitude that gives a transient its absolute magnitude and distance; arguments broadcast.
 
     Arguments:
         absolute_mag: AB magnitude at peak, in some band, in its own frame, at 10 pc, without dust.
-        luminosity_distance_mpc: Mpc.
+        distance_modulus: mag.
         template_mag: `peak_magnitude` of its series in that band.
     """
-    modulus = 5.0 * np.log10(np.asarray(luminosity_distance_mpc, dtype=float)) + 25.0
-    template = np.asarray(template_mag, dtype=float)
-    return 10.0 ** (-0.4 * (np.asarray(absolute_mag, dtype=float) + modulus - template))
+    apparent = np.asarray(absolute_mag, dtype=float) + np.asarray(distance_modulus, dtype=float)
+    return 10.0 ** (-0.4 * (apparent - np.asarray(template_mag, dtype=float)))

@@ -16,6 +16,7 @@ from .epochs import Epochs
 from .hosts import Hosts, draw_hosts
 from .lightcurves import BEFORE_DAYS, RECORD_DAYS, rows_between
 from .reddening import fitzpatrick
+from .series_magnitudes import amplitude
 from .series_photometry import photometry
 from .surveys import BANDS
 from .template_library import Source, Template, names, template
@@ -137,21 +138,19 @@ def explosion_fluxes(
         (m,) nJy.
     """
     excess, r_v = drawn.host_excess[mine], drawn.host_rv[mine]
-    brightness = drawn.absolute_magnitude[mine] + drawn.distance_modulus[mine] - one.peak_magnitude
-    colour = drawn.colour[mine]
+    magnitude, colour = drawn.absolute_magnitude[mine], drawn.colour[mine]
     if not one.has_colour:
         # Where there is no colour law, colour is dust, without the dimming, which magnitudes already have.
         excess = excess + colour
-        brightness = brightness - colour * fitzpatrick(
-            pivot_wavelength(find_class(one.kind).luminosity.band), r_v
-        )
+        pivot = pivot_wavelength(find_class(one.kind).luminosity.band)
+        magnitude = magnitude - colour * fitzpatrick(pivot, r_v)
     return photometry(
         one.light,
         row_size=row_size,
         days=days,
         band=band,
         z=drawn.z[mine],
-        amplitude=10.0 ** (-0.4 * brightness),
+        amplitude=amplitude(magnitude, drawn.distance_modulus[mine], one.peak_magnitude),
         stretch=drawn.stretch[mine] if one.has_stretch else 0.0,
         colour=colour if one.has_colour else 0.0,
         host_excess=excess,
