@@ -116,7 +116,8 @@ def list_(as_json: bool) -> None:
     """
     from .baselines.baseline import BASELINES
     from .challenges.challenge import load, names
-    from .challenges.tiers import DATASETS, SPLITS
+    from .challenges.sealing import SPLITS
+    from .challenges.tiers import DATASETS
 
     record: dict[str, Any] = {
         "datasets": {

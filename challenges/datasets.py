@@ -22,7 +22,7 @@ from ..simulators.storage import Where, join, place_at, where_from
 from ..version import __version__
 from . import sealing, sky_fields
 from .names import choose
-from .tiers import DATASETS, SKY, SPLITS, Tier
+from .tiers import DATASETS, SKY, Tier
 
 __all__ = [
     "DatasetError",
@@ -71,7 +71,7 @@ class Split:
     ) -> Split:
         """The split of these names; near matches are suggested where there is none."""
         known = DATASETS[choose("dataset", dataset, DATASETS)].tiers
-        names = choose("tier", tier, known), choose("split", split, SPLITS)
+        names = choose("tier", tier, known), choose("split", split, sealing.SPLITS)
         home = data_home() if home is None else home
         return cls(*names, home, truth_home or sealed_home(), dataset)
 
@@ -191,7 +191,7 @@ def generate(
             store.create(path, layout)
         if not split.is_open and isinstance(split.truth, Path):
             split.truth.chmod(0o700)
-        simulate = split.content.simulator(secret, SPLITS.index(split.split), split.dither_key)
+        simulate = split.content.simulator(secret, sealing.SPLITS.index(split.split), split.dither_key)
         run = stream.write_stream(paths, simulate, workers=workers, cluster=cluster, progress=progress)
         for path in paths:
             store.finish(path, run)

@@ -34,6 +34,7 @@ from typing import Any
 
 __all__ = [
     "OPEN_SPLITS",
+    "SPLITS",
     "SealError",
     "check_commitment",
     "commitment",
@@ -47,6 +48,7 @@ __all__ = [
 
 SECRET_BYTES = 32
 OPEN_SPLITS = ("train", "validation")
+SPLITS = (*OPEN_SPLITS, "test")
 # Changing any of these changes every open sky: never do.
 OPEN_MARK = b"skysynergy open "
 OPEN_PHRASE = b"The sky belongs to everyone: the open splits of skysynergy"

@@ -15,14 +15,13 @@ from ..simulators.realism import SURVEY
 from ..simulators.scenes import Content
 from ..simulators.sky import Sky
 from ..simulators.transient_options import SceneTransients
+from .sealing import SPLITS
 
 if TYPE_CHECKING:
     from ..simulators.layout import Layout
     from ..simulators.stream import Shard
 
 __all__ = ["TIERS", "SkyTier"]
-
-_TEST = 2  # place of the sealed split in `tiers.SPLITS`
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class SkyTier:
             split=split,
             fields_per_shard=self.scenes_per_shard // self.sky.scenes_per_field,
             dither_key=dither_key,
-            test=split == _TEST,
+            test=SPLITS[split] == "test",
         )
 
 

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from ..simulators.layout import Layout
     from ..simulators.stream import Shard
 
-__all__ = ["DATASETS", "SKY", "SPLITS", "TRANSIENTS", "Dataset", "Tier"]
-
-SPLITS = ("train", "validation", "test")
+__all__ = ["DATASETS", "SKY", "TRANSIENTS", "Dataset", "Tier"]
 
 
 class Tier(Protocol):
@@ -46,7 +44,7 @@ class Tier(Protocol):
 
         Arguments:
             secret: keys every random number.
-            split: place of the split in `SPLITS`.
+            split: place of the split in `sealing.SPLITS`.
             dither_key: public key of the quantisation.
         """
         ...

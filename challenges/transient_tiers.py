@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from .sealing import SPLITS
+
 if TYPE_CHECKING:
     from ..simulators.layout import Layout
     from ..simulators.stream import Shard
     from ..simulators.transients import TransientSurvey
 
 __all__ = ["TIERS", "TransientTier"]
-
-_TEST = 2  # place of the sealed split in `tiers.SPLITS`
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class TransientTier:
             survey=self.survey,
             secret=secret,
             split=split,
-            test=split == _TEST,
+            test=SPLITS[split] == "test",
             fields_per_shard=self.fields_per_shard,
         )
 

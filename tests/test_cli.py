@@ -19,7 +19,7 @@ from skysynergy.challenges import datasets, sealing
 from skysynergy.challenges.challenge import CHALLENGES, load
 from skysynergy.challenges.sky_tiers import TIERS
 from skysynergy.challenges.submissions import write_submission
-from skysynergy.challenges.tiers import DATASETS, SPLITS
+from skysynergy.challenges.tiers import DATASETS
 from skysynergy.cli import main
 from skysynergy.scoring.scorecard import Scorecard
 
@@ -91,14 +91,14 @@ class TestList:
             challenge = load(name)
             for word in (name, challenge.question, *challenge.tracks, *challenge.scenarios, *BASELINES[name]):
                 assert word in text
-        for word in (*TIERS, *SPLITS):
+        for word in (*TIERS, *sealing.SPLITS):
             assert word in text
 
     def test_a_program_reads_the_same(self, cli):
         record = json.loads(cli.works("list", "--json"))
         tiers = {name: list(dataset.tiers) for name, dataset in DATASETS.items()}
         assert {name: list(listed) for name, listed in record["datasets"].items()} == tiers
-        assert record["splits"] == list(SPLITS)
+        assert record["splits"] == list(sealing.SPLITS)
         assert set(record["challenges"]) == set(CHALLENGES)
         for name, entry in record["challenges"].items():
             challenge = load(name)

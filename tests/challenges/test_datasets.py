@@ -16,7 +16,7 @@ from skysynergy.challenges.datasets import DatasetError, Split, generate, open_s
 from skysynergy.challenges.names import UnknownNameError
 from skysynergy.challenges.shear import Shear
 from skysynergy.challenges.sky_tiers import TIERS
-from skysynergy.challenges.tiers import SKY, SPLITS
+from skysynergy.challenges.tiers import SKY
 from skysynergy.simulators import disk, fields, store
 from skysynergy.simulators.layout import StoreError
 from skysynergy.simulators.scenes import Content
@@ -87,8 +87,8 @@ class TestPaths:
             Split.of(*names)
 
     def test_dithers_of_no_two_splits_are_the_same(self):
-        keys = {Split.of(tier, split).dither_key for tier in TIERS for split in SPLITS}
-        assert len(keys) == len(TIERS) * len(SPLITS)
+        keys = {Split.of(tier, split).dither_key for tier in TIERS for split in sealing.SPLITS}
+        assert len(keys) == len(TIERS) * len(sealing.SPLITS)
 
 
 class TestTiers:
@@ -102,7 +102,7 @@ class TestTiers:
             assert set(tier.sky.visits) == theirs
             # ±g pairs and partners break the seal, and are left to the harness.
             assert not tier.sky.partners and tier.sky.shear_range[0] < tier.sky.shear_range[1]
-        secrets = {sealing.open_secret("sky", SKY.version, t, s) for t in TIERS for s in SPLITS[:2]}
+        secrets = {sealing.open_secret("sky", SKY.version, t, s) for t in TIERS for s in sealing.SPLITS[:2]}
         assert len(secrets) == 2 * len(TIERS)
 
 
@@ -277,7 +277,9 @@ class TestSealed:
         # Its ids can't be had from the published secrets.
         guesses = [sealing.open_secret("sky", SKY.version, "tiny", s) for s in sealing.OPEN_SPLITS]
         known = {
-            fields.opaque_id(guess, "field", SPLITS.index("test"), n) for guess in guesses for n in range(2)
+            fields.opaque_id(guess, "field", sealing.SPLITS.index("test"), n)
+            for guess in guesses
+            for n in range(2)
         }
         assert not known & set(data["fields/id"].to_numpy().tolist())
 

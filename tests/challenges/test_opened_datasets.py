@@ -13,7 +13,7 @@ from skysynergy.challenges.challenge import load
 from skysynergy.challenges.datasets import DatasetError, Split, generate, open_split, open_truth, verify
 from skysynergy.challenges.sky_fields import fields as every_field
 from skysynergy.challenges.sky_tiers import TIERS
-from skysynergy.challenges.tiers import SKY, SPLITS
+from skysynergy.challenges.tiers import SKY
 from skysynergy.simulators import fields, quantisation
 from skysynergy.simulators.counts import density_arcmin2
 from skysynergy.simulators.exposures import expose
@@ -47,8 +47,8 @@ class TestOpen:
         data = open_split(split)
         secret = sealing.open_secret("sky", SKY.version, *VALIDATION)
         for number in range(tier.sky.n_fields):
-            shear = field_shear(tier.sky, secret, SPLITS.index("validation"), number)
-            observed = fields.observe(tier.sky, secret, SPLITS.index("validation"), number)
+            shear = field_shear(tier.sky, secret, sealing.SPLITS.index("validation"), number)
+            observed = fields.observe(tier.sky, secret, sealing.SPLITS.index("validation"), number)
             scenes = slice(number * 2, number * 2 + 2)
             for observation in observed.values():
                 group = data[observation.survey.group]
@@ -129,7 +129,7 @@ class TestOpen:
 
 def noisy(spec, secret, number, scene, observation, shear):
     """(exposure, y, x) the noisy flux of a scene, before it is quantised."""
-    split = SPLITS.index("validation")
+    split = sealing.SPLITS.index("validation")
     rng = generator(secret, "galaxies", split, scene)
     drawn = draw_scene(rng, spec.content, width_arcsec=spec.width_arcsec)
     sources = sheared(drawn, shear.real, shear.imag)

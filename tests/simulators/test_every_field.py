@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from skysynergy.challenges.sealing import OPEN_SPLITS, open_secret
+from skysynergy.challenges.sealing import OPEN_SPLITS, SPLITS, open_secret
 from skysynergy.challenges.sky_tiers import TIERS
-from skysynergy.challenges.tiers import SKY, SPLITS
+from skysynergy.challenges.tiers import SKY
 from skysynergy.simulators.cadence import attainable, sample_visits
 from skysynergy.simulators.detectors import background
 from skysynergy.simulators.fields import observe
