@@ -172,8 +172,11 @@ def get(challenge: str, tier: str, split: tuple[str, ...], workers: int | None) 
     from .challenges.tiers import DATASETS
 
     choose("challenge or dataset", challenge, dict.fromkeys([*names(), *DATASETS]))
-    dataset = challenge if challenge in DATASETS and challenge not in names() else load(challenge).dataset
-    for where in [datasets.Split.of(tier, name, dataset=dataset) for name in split or OPEN_SPLITS]:
+    if challenge in names():
+        find = load(challenge).split
+    else:
+        find = functools.partial(datasets.Split.of, dataset=challenge)
+    for where in [find(tier, name) for name in split or OPEN_SPLITS]:
         datasets.generate(where, workers=workers or _cores())
         click.echo(f"{where.data}\n{where.truth}")
 

@@ -27,6 +27,7 @@ from scipy import linalg, ndimage
 from ..challenges.light_curves import LightCurves
 from ..challenges.method import Field, SurveyExposures
 from ..challenges.sky_alerts import Alerts
+from ..simulators.lightcurves import DETECTION
 from ..simulators.surveys import BANDS
 
 __all__ = ["ForcedPhotometry", "Measured", "PixelPsf", "fit", "forced_photometry", "psfs_of"]
@@ -134,7 +135,13 @@ def forced_photometry(field: Field, alerts: Alerts, settings: ForcedPhotometry |
         for values, column in zip(table, columns.values(), strict=True):
             column.append(values)
     joined = {name: np.concatenate(parts) if parts else np.zeros(0) for name, parts in columns.items()}
-    return LightCurves.of(id=alerts.id, row_size=np.array(row_size, np.int64), **joined)
+    return LightCurves.of(
+        id=alerts.id,
+        row_size=np.array(row_size, np.int64),
+        # Below their mean active nuclei are seen too.
+        detected=np.abs(joined["flux"]) > DETECTION * joined["error"],
+        **joined,
+    )
 
 
 def psfs_of(exposures: SurveyExposures, settings: ForcedPhotometry) -> list[PixelPsf]:

@@ -1,6 +1,7 @@
 """The baselines of the transients challenge: classifiers of light curves that answer what it asks for.
 
-Each wraps a classifier, which can be used on its own with any light curves and classes.
+Each wraps a classifier, which can be used on its own with any light curves and classes. On the track
+``pixels`` light curves are measured first, by forced photometry in individual exposures.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..challenges.light_curves import LightCurves
+from ..challenges.sky_alerts import AlertedField
 from ..challenges.transient_submission import columns_of
 from ..simulators.transient_classes import CLASSES
 from .baseline import Baseline
 from .features_classifier import FeaturesClassifier
+from .forced_photometry import forced_photometry
 from .majority import MajorityClassifier
 from .recurrent import Architecture
 from .recurrent_classifier import Doubt, RecurrentClassifier
@@ -73,21 +76,22 @@ class TransientBaseline(Baseline):
     n_samples: int = 20
     learns: ClassVar[bool] = True
 
-    def fit(self, examples: Iterable[tuple[LightCurves, Mapping[str, ArrayLike]]]) -> Self:
-        """Learn from light curves and ``kind``, the codes of their classes.
+    def fit(self, examples: Iterable[tuple[LightCurves | AlertedField, Mapping[str, ArrayLike]]]) -> Self:
+        """Learn from light curves, given or to be measured, and ``kind``, the codes of their classes.
 
         Raises:
             ValueError: if there are no light curves.
         """
-        parts = list(examples)
+        parts = [(_curves(given), truth) for given, truth in examples]
         if not sum(len(curves) for curves, _ in parts):
             raise ValueError("there are no light curves to learn from")
         curves = LightCurves.joined([part for part, _ in parts])
         kinds = np.concatenate([np.asarray(truth["kind"]) for _, truth in parts])
         return replace(self, classifier=self.classifier.fit(curves, kinds, len(CLASSES)))
 
-    def predict(self, curves: LightCurves) -> dict[str, NDArray[np.float64]]:
+    def predict(self, given: LightCurves | AlertedField) -> dict[str, NDArray[np.float64]]:
         """The columns of a submission: (n,) probabilities of classes, and of samples."""
+        curves = _curves(given)
         if not self.n_samples:
             return columns_of(self.classifier.predict(curves))
         samples = self.classifier.samples(curves, self.n_samples)
@@ -106,6 +110,13 @@ class TransientBaseline(Baseline):
         """
         empty = cls()
         return replace(empty, classifier=type(empty.classifier).load(Path(path)))
+
+
+def _curves(given: LightCurves | AlertedField) -> LightCurves:
+    """Light curves as the dataset ``transients`` would have them."""
+    if isinstance(given, LightCurves):
+        return given
+    return forced_photometry(given.field, given.alerts).about_detections()
 
 
 @dataclass(frozen=True)

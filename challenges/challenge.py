@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from ..scoring.scorecard import Scorecard
     from ..simulators.sky import Sky
+    from .datasets import Split
     from .submissions import SubmissionSchema, Table
 
 __all__ = ["CHALLENGES", "Challenge", "Scenario", "Track", "load", "names"]
@@ -81,21 +82,44 @@ class Challenge(ABC):
     schema: ClassVar[SubmissionSchema]
     piece: ClassVar[str] = "scene"
 
-    def track(self, name: str | None = None) -> Track:
-        """The track of this name, or the default one."""
-        return self.tracks[choose("track", next(iter(self.tracks)) if name is None else name, self.tracks)]
+    def tracks_of(self, tier: str) -> Mapping[str, Track]:
+        """The tracks that are asked about a tier, by name, the default one first: here all."""
+        del tier
+        return self.tracks
+
+    def track(self, name: str | None = None, tier: str | None = None) -> Track:
+        """The track of this name, or the default one.
+
+        Arguments:
+            name: None for the default, of the tier if that is given.
+            tier: to make sure that the track is asked about it.
+
+        Raises:
+            ValueError: if there is no such track, with near matches, or it is not asked about the tier.
+        """
+        asked = self.tracks if tier is None else self.tracks_of(tier)
+        chosen = choose("track", next(iter(asked)) if name is None else name, self.tracks)
+        if chosen not in asked:
+            raise ValueError(f"the tier {tier} has no track {chosen}: choose {' or '.join(asked)}")
+        return self.tracks[chosen]
+
+    def split(self, tier: str, split: str) -> Split:
+        """The split of these names, where it is stored."""
+        from .datasets import Split
+
+        return Split.of(tier, split, dataset=self.dataset)
 
     def open(self, tier: str = "tiny", split: str = "validation") -> xarray.DataTree:
         """The data of a split: groups of exposures by survey, opened lazily, images in nJy."""
-        from .datasets import Split, open_split
+        from .datasets import open_split
 
-        return open_split(Split.of(tier, split, dataset=self.dataset))
+        return open_split(self.split(tier, split))
 
     def truth(self, tier: str = "tiny", split: str = "validation") -> xarray.DataTree:
         """The truth of a split that is not sealed."""
-        from .datasets import Split, open_truth
+        from .datasets import open_truth
 
-        return open_truth(Split.of(tier, split, dataset=self.dataset))
+        return open_truth(self.split(tier, split))
 
     def draw(
         self,
@@ -130,7 +154,7 @@ class Challenge(ABC):
         """
         from .sky_fields import fields
 
-        yield from fields(self.open(tier, split), self.track(track).surveys)
+        yield from fields(self.open(tier, split), self.track(track, tier).surveys)
 
     @abstractmethod
     def examples(
@@ -140,15 +164,12 @@ class Challenge(ABC):
 
     def metadata(self, tier: str, split: str, track: str | None = None) -> dict[str, str]:
         """What a submission's file says about itself."""
-        from .datasets import Split, open_split
-
-        tree = open_split(Split.of(tier, split, dataset=self.dataset))
         return {
             "challenge": self.name,
-            "track": self.track(track).name,
+            "track": self.track(track, tier).name,
             "tier": tier,
             "split": split,
-            "dataset": tree.attrs["content_sha256"],
+            "dataset": self.open(tier, split).attrs["content_sha256"],
         }
 
     def read(

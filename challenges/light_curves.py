@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..simulators.hosts import LEVELS as Z_LEVELS
-from ..simulators.lightcurves import DETECTION, rows_of_runs
+from ..simulators.lightcurves import DETECTION, about_detections, rows_of_runs
 from ..simulators.surveys import BANDS, find_band
 from .problems import ROWS_NAMED, Problem, SubmissionError, rows_text
 
@@ -168,6 +168,15 @@ class LightCurves:
     def until(self, mjd: ArrayLike) -> LightCurves:
         """All transients, with the observations up to a time: (n,) MJD, or one for all."""
         return self.keep(self.mjd <= np.broadcast_to(np.asarray(mjd), len(self))[self.owner])
+
+    def about_detections(self) -> LightCurves:
+        """All transients, with the observations that the dataset ``transients`` would keep.
+
+        From 30 days before the first detection to 30 after the last, 400 days at the most; of a transient
+        that would not be noticed, all.
+        """
+        noticed, near = about_detections(self.owner, self.mjd, self.detected, len(self))
+        return self.keep(near | ~noticed[self.owner])
 
     def in_bands(self, bands: Sequence[str]) -> LightCurves:
         """All transients, with the observations in some bands, by name."""

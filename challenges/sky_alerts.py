@@ -1,4 +1,7 @@
-"""Where something changed in the pixels of the dataset ``sky``: alerts, as methods see them."""
+"""Where something changed in the pixels of the dataset ``sky``: alerts, as methods see them.
+
+They are what the track ``pixels`` of the challenge ``transients`` asks about.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from ..simulators.surveys import SURVEYS
 from .method import Field
 from .sky_fields import fields as sky_fields
 
-__all__ = ["Alerts", "alerts_of", "fields_with_alerts"]
+__all__ = ["AlertedField", "Alerts", "alerts_of", "fields_with_alerts"]
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,19 @@ class Alerts:
         return len(self.id)
 
 
+@dataclass(frozen=True)
+class AlertedField:
+    """The exposures of one field, and where something changed in them."""
+
+    field: Field
+    alerts: Alerts
+
+    @property
+    def id(self) -> NDArray[np.int64]:
+        """(n,) of the alerts."""
+        return self.alerts.id
+
+
 def alerts_of(tree: xarray.DataTree, number: int) -> Alerts:
     """The alerts of one field of an opened split, by its number.
 
@@ -64,11 +80,11 @@ def alerts_of(tree: xarray.DataTree, number: int) -> Alerts:
 
 def fields_with_alerts(
     tree: xarray.DataTree, surveys: Sequence[str] = tuple(SURVEYS)
-) -> Iterator[tuple[Field, Alerts]]:
-    """The fields of an opened split, one at a time, each with its alerts.
+) -> Iterator[AlertedField]:
+    """The fields of an opened split, one at a time, each with its alerts, in the order of their table.
 
     Raises:
         ValueError: as `alerts_of`.
     """
     for number, field in enumerate(sky_fields(tree, surveys)):
-        yield field, alerts_of(tree, number)
+        yield AlertedField(field, alerts_of(tree, number))

@@ -3,6 +3,8 @@
 Predictions are judged against the classes of the truth; objects of classes that nothing could be trained on
 count in how well a method knows that it does not know. Predictions for broken light curves, which are none of
 any transient, may be given besides: a method should be less sure of them.
+
+The track ``pixels`` asks the same about the tiers of ``sky`` that have transients in their exposures.
 """
 
 from __future__ import annotations
@@ -23,13 +25,16 @@ from ..simulators.early import FROM_PEAK, PHASES
 from ..simulators.transient_classes import CLASSES
 from ..simulators.transient_population import expected_number
 from ..version import __version__
+from . import sky_tiers
 from .broken_curves import BROKEN
 from .challenge import Challenge
 from .datasets import DatasetError, Split, open_split, open_truth
 from .digests import digest_of
 from .light_curves import LightCurves
 from .names import choose
+from .sky_alerts import AlertedField, fields_with_alerts
 from .submissions import SubmissionError, Table
+from .tiers import SKY, TRANSIENTS
 from .transient_curves import TransientTrack, batches
 from .transient_submission import TRANSIENTS_SUBMISSION, probabilities_of, samples_of
 
@@ -39,6 +44,8 @@ if TYPE_CHECKING:
 __all__ = ["CLASS_WEIGHTS", "GROUP_METRICS", "Transients", "natural_numbers"]
 
 _SURVEYS = ("LSST", "EUCLID_VIS", "EUCLID_NISP")
+_PIXELS = "pixels"
+_PIXEL_TIERS = tuple(name for name, tier in sky_tiers.TIERS.items() if tier.sky.transients is not None)
 
 CLASS_WEIGHTS = tuple(2.0 if name in ("TDE", "KN") else 1.0 for name in CLASSES)
 """Weights of the PLAsTiCC loss: 2 for tidal disruptions and kilonovae, 1 for the others (Malz et al. 2019,
@@ -83,19 +90,35 @@ class Transients(Challenge):
                 redshift=True,
                 spectroscopic=True,
             ),
+            TransientTrack(
+                _PIXELS, _SURVEYS, "exposures of both surveys to measure them in: tiers ..-transients"
+            ),
         )
     }
     scenarios: ClassVar = {}
     schema = TRANSIENTS_SUBMISSION
     piece = "object"
 
-    def track(self, name: str | None = None) -> TransientTrack:
-        """The track of this name, or the default one."""
-        return self.tracks[choose("track", next(iter(self.tracks)) if name is None else name, self.tracks)]
+    def tracks_of(self, tier: str) -> Mapping[str, TransientTrack]:
+        """The track ``pixels`` for tiers of ``sky``, all others for those of ``transients``."""
+        pixels = tier in _PIXEL_TIERS
+        return {name: track for name, track in self.tracks.items() if (name == _PIXELS) == pixels}
+
+    def track(self, name: str | None = None, tier: str | None = None) -> TransientTrack:
+        """The track of this name, or the default one: see `Challenge.track`."""
+        return self.tracks[super().track(name, tier).name]
+
+    def split(self, tier: str, split: str) -> Split:
+        """The split of these names, of the dataset that the tier is of."""
+        if tier in _PIXEL_TIERS:
+            return Split.of(tier, split, dataset=SKY.name)
+        choose("tier", tier, [*TRANSIENTS.tiers, *_PIXEL_TIERS])
+        return super().split(tier, split)
 
     def ids(self, tier: str = "tiny", split: str = "validation") -> np.ndarray:
         """(n,) opaque ids of the objects."""
-        return self.open(tier, split)["objects/id"].to_numpy()
+        table = "alerts" if tier in _PIXEL_TIERS else "objects"
+        return self.open(tier, split)[f"{table}/id"].to_numpy()
 
     def draw(
         self,
@@ -109,29 +132,41 @@ class Transients(Challenge):
         """The light curve of an object: see `transient_figures.light_curve_figure`."""
         from .transient_figures import light_curve_figure
 
+        if "alerts" in data.children:
+            raise ValueError(
+                f"this tier has exposures, no curves: `skysynergy show shear --tier {data.attrs['tier']}` "
+                "draws its scenes"
+            )
         if exposures or band is not None:
             raise ValueError("transients have light curves, no exposures: draw an object, in all its bands")
         return light_curve_figure(data, truth, number)
 
     def given(
         self, tier: str = "tiny", split: str = "validation", track: str | None = None
-    ) -> Iterator[LightCurves]:
-        """The light curves of a split, some thousands at a time, as a track shows them."""
-        yield from batches(self.open(tier, split), self.track(track))
+    ) -> Iterator[LightCurves | AlertedField]:
+        """The light curves of a split, some thousands at a time, as a track shows them.
+
+        On the track ``pixels``, its fields of exposures, each with its alerts.
+        """
+        chosen = self.track(track, tier)
+        tree = self.open(tier, split)
+        yield from fields_with_alerts(tree) if chosen.name == _PIXELS else batches(tree, chosen)
 
     def examples(
         self, tier: str = "tiny", track: str | None = None
-    ) -> Iterator[tuple[LightCurves, Mapping[str, np.ndarray]]]:
-        """Light curves of the training split that have a label, with ``kind``, the code of their class."""
-        chosen = self.track(track)
-        truth = self.truth(tier, "train")["objects"].to_dataset()
-        kinds, labelled = truth["kind"].to_numpy().astype(np.int64), truth["has_spectrum"].to_numpy()
-        start = 0
-        for curves in self.given(tier, "train", chosen.name):
-            own = slice(start, start + len(curves))
+    ) -> Iterator[tuple[LightCurves | AlertedField, Mapping[str, np.ndarray]]]:
+        """Pieces of the training split that have labels, with ``kind``, the codes of their classes."""
+        chosen = self.track(track, tier)
+        truth = _true_objects(self.truth(tier, "train"))
+        kinds, start = truth["kind"].to_numpy().astype(np.int64), 0
+        for piece in self.given(tier, "train", chosen.name):
+            own = slice(start, start + len(piece.id))
             start = own.stop
-            kept = labelled[own] if chosen.spectroscopic else np.ones(len(curves), bool)
-            yield curves.select(kept), {"kind": kinds[own][kept]}
+            if chosen.spectroscopic and isinstance(piece, LightCurves):
+                kept = truth["has_spectrum"].to_numpy()[own]
+                yield piece.select(kept), {"kind": kinds[own][kept]}
+            else:
+                yield piece, {"kind": kinds[own]}
 
     def score(
         self,
@@ -157,15 +192,15 @@ class Transients(Challenge):
             SubmissionError: with every problem of the predictions.
             DatasetError: if the truth is sealed or not here.
         """
-        where = Split.of(tier, split, dataset=self.dataset)
+        where = self.split(tier, split)
         for kind in broken or {}:
             choose("kind of broken light curves", kind, BROKEN)
         columns, spoiled = self._read_all(predictions, broken or {}, tier, split, track)
         data, truth = open_split(where), open_truth(where)
-        ids = data["objects/id"].to_numpy()
-        if not np.array_equal(ids, truth["objects/id"]):
+        ids, objects = self.ids(tier, split), _true_objects(truth)
+        if not np.array_equal(ids, objects["id"]):
             raise DatasetError(f"{where.truth} is not the truth of {where.data}: make both again")
-        kinds = truth["objects/kind"].to_numpy().astype(np.int64)
+        kinds = objects["kind"].to_numpy().astype(np.int64)
         codes = np.where(kinds < len(CLASSES), kinds, OUT_OF_DISTRIBUTION)
         clusters = clusters_of(ids, n_clusters=int(np.clip(len(ids) // 4, 2, 512)))
         p, samples = probabilities_of(columns), samples_of(columns)
@@ -177,7 +212,7 @@ class Transients(Challenge):
             broken={kind: probabilities_of(given) for kind, given in spoiled.items()},
             positive=0,
         )
-        chosen = self.track(track)
+        chosen = self.track(track, tier)
         groups = classification_groups(clusters, p, codes, _properties(data, truth, chosen), positive=0)
         if chosen.early:
             groups += tuple(_by_phase(truth, clusters, p, codes))
@@ -188,7 +223,8 @@ class Transients(Challenge):
             split=split,
             entry=entry,
             weights=CLASS_WEIGHTS,
-            rates=natural_numbers(truth),
+            # How many of those drawn were noticed is not known of scenes, which hold one each.
+            rates=None if chosen.name == _PIXELS else natural_numbers(truth),
             groups=groups,
             group_metrics=GROUP_METRICS,
             provenance={
@@ -239,19 +275,28 @@ def natural_numbers(truth: xarray.DataTree) -> np.ndarray:
     )
 
 
+def _true_objects(truth: xarray.DataTree) -> xarray.Dataset:
+    """What is true of each object, in the order of their ids: of light curves, or of alerts in exposures."""
+    return truth["transients" if "transients" in truth.children else "objects"].to_dataset()
+
+
 def _properties(
     data: xarray.DataTree, truth: xarray.DataTree, track: TransientTrack
 ) -> dict[str, tuple[np.ndarray, tuple[float, ...]]]:
-    """What objects are grouped by, of the observations that the track shows."""
+    """What objects are grouped by, of the observations that the track shows; of alerts in exposures, which
+    nobody has measured, the redshift.
+    """
+    values = {"redshift": _true_objects(truth)["z"].to_numpy()}
+    if "alerts" in data.children:
+        return {name: (of, _GROUPS[name]) for name, of in values.items()}
     strongest, detections = [], []
     for curves in batches(data, track):
         highest = np.zeros(len(curves))
         np.maximum.at(highest, curves.owner, np.abs(curves.flux) / curves.error)
         strongest.append(highest)
         detections.append(curves.n_detections)
-    values = {
+    values |= {
         "signal_to_noise": np.concatenate(strongest),
-        "redshift": truth["objects/z"].to_numpy(),
         "detections": np.concatenate(detections),
     }
     edges = dict(_GROUPS)

@@ -21,6 +21,7 @@ __all__ = [
     "RECORD_DAYS",
     "TRIGGER_DAYS",
     "Seen",
+    "about_detections",
     "observe",
     "rows_between",
     "rows_of_runs",
@@ -118,16 +119,11 @@ def observe(
     owner = np.repeat(np.arange(n), row_size)
     host = surface_brightness[owner, epochs.band[row]]
     seen, error = measured(rng, epochs, flux, steady=steady, surface_brightness=host, rows=row)
-    mjd = epochs.mjd[row]
     usable = ~saturated(epochs, flux, steady=steady, surface_brightness=host, rows=row)
     strength = np.abs(seen) if both_signs else seen
     detected = usable & (strength > DETECTION * error)
-    first, _ = _ends(owner[detected], mjd[detected], n)
-    in_time = detected & (mjd <= first[owner] + RECORD_DAYS)
-    _, last = _ends(owner[in_time], mjd[in_time], n)
-    noticed = (last - first >= TRIGGER_DAYS) & (first <= newest)
-    until = np.minimum(last + _AFTER, first + RECORD_DAYS)
-    kept = usable & noticed[owner] & (mjd >= (first - BEFORE_DAYS)[owner]) & (mjd <= until[owner])
+    noticed, near = about_detections(owner, epochs.mjd[row], detected, n, newest=newest)
+    kept = usable & noticed[owner] & near
     return Seen(
         which=np.flatnonzero(noticed),
         row_size=np.bincount(owner[kept], minlength=n)[noticed],
@@ -137,6 +133,34 @@ def observe(
         error=error[kept],
         detected=detected[kept],
     )
+
+
+def about_detections(
+    owner: NDArray[np.int64],
+    mjd: NDArray[np.float64],
+    detected: NDArray[np.bool_],
+    n: int,
+    *,
+    newest: ArrayLike = np.inf,
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """What a survey notices, and what it keeps of it.
+
+    Arguments:
+        owner: (m,) which of the transients each observation is of.
+        mjd: (m,) its time.
+        detected: (m,) whether it is a detection.
+        n: transients.
+        newest: (n,) or one for all: MJD after which a first detection comes too late.
+
+    Returns:
+        (n,) whether a transient is noticed, and (m,) whether an observation is near enough to detections.
+    """
+    first, _ = _ends(owner[detected], mjd[detected], n)
+    in_time = detected & (mjd <= first[owner] + RECORD_DAYS)
+    _, last = _ends(owner[in_time], mjd[in_time], n)
+    until = np.minimum(last + _AFTER, first + RECORD_DAYS)
+    near = (mjd >= (first - BEFORE_DAYS)[owner]) & (mjd <= until[owner])
+    return (last - first >= TRIGGER_DAYS) & (first <= newest), near
 
 
 def _ends(owner: NDArray[np.int64], mjd: NDArray[np.float64], n: int) -> tuple[NDArray, NDArray]:

@@ -21,7 +21,7 @@ from scipy.special import gammaincinv
 from .active_nuclei import draw_magnitudes
 from .detections import INNER_MARGIN_ARCSEC
 from .exposures import Points
-from .lightcurves import DETECTION, TRIGGER_DAYS
+from .lightcurves import DETECTION, about_detections
 from .morphology import BULGE, DISK
 from .observations import Observation
 from .sources import Sources
@@ -304,9 +304,9 @@ def _noticed(
     light = np.maximum(changing + steady, 0.0)
     noise = np.sqrt(moments.background + light * moments.electron)
     detected = (np.abs(changing) > DETECTION * noise) & (moments.mjd >= begin)
-    first = np.where(detected, moments.mjd, np.inf).min(axis=1)
-    last = np.where(detected, moments.mjd, -np.inf).max(axis=1)
-    return last - first >= TRIGGER_DAYS
+    n, m = detected.shape
+    owner = np.repeat(np.arange(n), m)
+    return about_detections(owner, np.tile(moments.mjd, n), detected.ravel(), n)[0]
 
 
 def _none(observations: Mapping[str, Observation]) -> PlacedTransients:

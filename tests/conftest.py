@@ -83,6 +83,16 @@ def sncosmo(test_data: Path) -> Iterator[ModuleType]:
     template_library._real_groups.cache_clear()
 
 
+@pytest.fixture(scope="module")
+def few_series() -> Iterator[None]:
+    """One series a class and split: the light of each takes half a second to integrate."""
+    from skysynergy.simulators import template_library
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(template_library, "PARAMETRIC", 2)
+        yield
+
+
 @contextmanager
 def _little_sky(home: Path) -> Iterator[None]:
     """While this lasts, the tier ``tiny`` is 2 fields of 2 scenes, two shards, and lies in `home`."""

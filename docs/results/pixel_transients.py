@@ -98,7 +98,8 @@ def measured(home: Path) -> tuple[list[One], float]:
             if f"{survey.group}_transients" in truth.children:
                 rows = truth[f"{survey.group}_transients"].to_dataset()
                 changing[survey.name] = (rows["flux"] - rows["steady"]).to_numpy().astype(float)
-        for field, alerts in fields_with_alerts(open_split(split)):
+        for piece in fields_with_alerts(open_split(split)):
+            field, alerts = piece.field, piece.alerts
             started = time.process_time()
             curves = forced_photometry(field, alerts)
             seconds += time.process_time() - started

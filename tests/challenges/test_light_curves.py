@@ -43,6 +43,18 @@ def test_cuts_in_time_and_band():
     assert curves().keep(np.zeros(5, bool)).row_size.tolist() == [0, 0, 0]
 
 
+def test_what_a_survey_keeps_lies_about_detections():
+    """A month before the first to a month after the last, 400 days at most; of one detection alone, all."""
+    mjd = [60.0, 80.0, 100.0, 100.1, 120.0, 140.0, 80.0, 100.0, 180.0, 100.0, 490.0, 510.0]
+    seen = [False, False, True, True, False, False, False, True, False, True, True, True]
+    every = LightCurves.of(
+        id=[1, 2, 3], row_size=[6, 3, 3], mjd=mjd, band=[2] * 12, flux=[1] * 12, error=[1] * 12, detected=seen
+    )
+    kept = every.about_detections()
+    assert kept.row_size.tolist() == [4, 3, 2]
+    assert kept.mjd.tolist() == [80.0, 100.0, 100.1, 120.0, 80.0, 100.0, 180.0, 100.0, 490.0]
+
+
 def test_without_host_nothing_is_told():
     one = LightCurves.of(
         id=[1], row_size=[1], mjd=[0], band=[0], flux=[9], error=[1],
