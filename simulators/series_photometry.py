@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -241,9 +242,7 @@ def _fill(
     first, weights = together(tuple(series_light.bands[index] for index in bands), series_light.step)
     width = weights.shape[2]
     polynomials = weights.reshape(len(weights), -1)
-    # Where a cell is seen goes with u too: straight between two cells.
-    galactic = fitzpatrick(cell_wavelength(first + np.arange(width + 1), series_light.step))
-    galactic = np.stack([galactic[:-1], np.diff(galactic)]).astype(np.float32)
+    galactic = _galactic(first, width, series_light.step)
     its = {name: value[chosen] for name, value in objects.items()}
     place = np.log1p(its["z"]) / series_light.step
     shift = place.astype(int)
@@ -276,6 +275,14 @@ def _fill(
             if components > 1:
                 own_curves[row] += stretch[row] * its_light[:, 1]
     curves[chosen[:, None], bands] = own_curves
+
+
+@lru_cache(maxsize=32)
+def _galactic(first: int, width: int, step: float) -> NDArray[np.float32]:
+    """(2, cells) mag for E(B-V) = 1 of the Milky Way at cells as seen, and how that grows with u."""
+    # Where a cell is seen goes with u too: straight between two cells.
+    law = fitzpatrick(cell_wavelength(first + np.arange(width + 1), step))
+    return np.stack([law[:-1], np.diff(law)]).astype(np.float32)
 
 
 def _pairs(tile: NDArray[np.int64]) -> Iterator[tuple[list[int], int]]:
