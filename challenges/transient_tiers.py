@@ -88,8 +88,8 @@ TIERS = {
     for tier in (
         TransientTier("tiny", "seconds: tests and the demo", 5, 40, 5),
         TransientTier("tiny-real", "tiny, from series of real supernovae", 5, 40, 5, "sncosmo"),
-        TransientTier("small", "a laptop, minutes", 50, 400, 5),
-        TransientTier("small-real", "small, from series of real supernovae", 50, 400, 5, "sncosmo"),
+        TransientTier("small", "a laptop, minutes", 250, 400, 5),
+        TransientTier("small-real", "small, from series of real supernovae", 250, 400, 5, "sncosmo"),
         TransientTier("full", "a laptop, an hour; a cluster, minutes", 2000, 500, 5),
         TransientTier("full-real", "full, from series of real supernovae", 2000, 500, 5, "sncosmo"),
     )
