@@ -64,20 +64,28 @@ def igm_transmission(observed: ArrayLike, z: float) -> NDArray[np.float64]:
         Factor from 0 to 1 for each wavelength.
     """
     observed = np.asarray(observed, dtype=float)
-    depth = np.zeros_like(observed)
-    for line, coefficient in _LYMAN_LINES:
-        absorbed = observed < line * (1.0 + z)
-        depth += np.where(absorbed, coefficient * (observed / line) ** 3.46, 0.0)
     emitted = 1.0 + z
+    depth = np.zeros_like(observed)
+    # Powers are slow, and most bands at most redshifts have little or nothing to be absorbed.
+    for line, coefficient in _LYMAN_LINES:
+        absorbed = observed < line * emitted
+        depth[absorbed] += coefficient * (observed[absorbed] / line) ** 3.46
     # Below the observed limit every absorber from z = 0 on counts, hence the lower bound.
     seen = np.clip(observed / _LYMAN_LIMIT, 1.0, emitted)
-    depth += (
+    absorbed = seen < emitted
+    depth[absorbed] += _continuum_depth(seen[absorbed], emitted)
+    depth[~absorbed] += _continuum_depth(np.array([emitted]), emitted)
+    return np.exp(-np.maximum(depth, 0.0))
+
+
+def _continuum_depth(seen: NDArray[np.float64], emitted: float) -> NDArray[np.float64]:
+    """Photoelectric absorption (Madau 1995, footnote 3), between these two times the Lyman limit."""
+    return (
         0.25 * seen**3 * (emitted**0.46 - seen**0.46)
         + 9.4 * seen**1.5 * (emitted**0.18 - seen**0.18)
         - 0.7 * seen**3 * (seen**-1.32 - emitted**-1.32)
         - 0.023 * (emitted**1.68 - seen**1.68)
     )
-    return np.exp(-np.maximum(depth, 0.0))
 
 
 def synthetic_flux(wavelength: ArrayLike, f_lambda: ArrayLike, band: str) -> NDArray[np.float64]:
@@ -220,12 +228,14 @@ def _integrated(observed: NDArray[np.float64], weights: NDArray[np.float64]) -> 
     on_points = np.empty((Z_GRID.size, len(weights), size))
     for row, z in enumerate(Z_GRID):
         rest = observed / (1.0 + z)
-        fallen = np.minimum(wavelength[-1] / rest, 1.0) ** _FALL
-        rest = np.minimum(rest, wavelength[-1])
+        beyond = rest > wavelength[-1]
+        fallen = (wavelength[-1] / rest[beyond]) ** _FALL
+        rest[beyond] = wavelength[-1]
         seen = rest >= wavelength[0]
         left = np.clip(np.searchsorted(wavelength, rest, side="right") - 1, 0, size - 2)
         right = (rest - wavelength[left]) / (wavelength[left + 1] - wavelength[left])
-        through = np.where(seen, igm_transmission(observed, z), 0.0) * fallen
+        through = np.where(seen, igm_transmission(observed, z), 0.0)
+        through[beyond] *= fallen
         for column, weight in enumerate(weights):
             amount = weight * through
             on_points[row, column] = np.bincount(left, amount * (1.0 - right), size)
