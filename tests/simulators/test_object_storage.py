@@ -196,3 +196,21 @@ def test_paths_and_urls():
     assert where_from("a") == Path.cwd() / "a"
     assert join(Path("a"), "c", "d") == Path("a/c/d")
     assert place_at("s3://a/b/train.zarr").name == "train.zarr"
+
+
+@pytest.mark.parametrize("page", [1000, 5], ids=["all at once", "folder by folder"])
+def test_sizes_of_many_folders_are_those_of_each(stores, page, monkeypatch):
+    monkeypatch.setattr(object_storage, "_PAGE", page)
+    place = Bucket(stores[0])
+    files = {
+        f"lsst/{name}/c.{k}": b"x" * (k + n) for n, name in enumerate(("image", "image2")) for k in range(3)
+    }
+    for name, content in (files | {"lsst/image/deeper/c.0": b"", "zarr.json": b"{}"}).items():
+        place.write(name, content)
+    folders = ["lsst/image", "lsst/image2", "lsst/none"]
+    assert place.all_sizes(folders) == {
+        "lsst/image": {"c.0": 0, "c.1": 1, "c.2": 2},
+        "lsst/image2": {"c.0": 1, "c.1": 2, "c.2": 3},
+        "lsst/none": {},
+    }
+    assert place.all_sizes([]) == {}
