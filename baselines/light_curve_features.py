@@ -99,8 +99,8 @@ def _overall(
     rise = _extreme(np.minimum, owner[detected], phase[detected], n)
     fall = _extreme(np.maximum, owner[detected], phase[detected], n)
     before = _extreme(np.maximum, owner[phase < first[owner]], phase[phase < first[owner]], n)
-    # How S/N jumps from one observation to the next, against its scatter (von Neumann 1941): low where
-    # a curve is smooth, about two where it is noise.
+    # How S/N jumps from one observation to the next, against its scatter (von Neumann 1941, Ann. Math.
+    # Statist. 12, 367): low where a curve is smooth, about two where it is noise.
     steps = np.flatnonzero(np.diff(owner) == 0)
     s = np.arcsinh(snr)
     jumps = np.bincount(owner[steps], np.square(s[steps + 1] - s[steps]), n)

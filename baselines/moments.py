@@ -41,7 +41,8 @@ __all__ = ["MomentsShear", "jackknife_shear"]
 _VALUE, _GRADIENT, _HESSIAN = [(0, 0)], [(1, 0), (0, 1)], [(2, 0), (1, 1), (0, 2)]
 _THIRD = [(3, 0), (2, 1), (1, 2), (0, 3)]
 FEW_SCENES = 20
-# Scatter of the ellipticity of a galaxy, per component (Miller et al. 2013, disks: 0.256).
+# Scatter of the ellipticity of a galaxy, per component: the root mean square of the distribution that Miller
+# et al. (2013) fitted to disks.
 SHAPE_SCATTER = 0.256
 _BATCH = 32  # scenes measured at once
 

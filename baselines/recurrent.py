@@ -123,7 +123,7 @@ class Tower(nn.Module):
         self.foretell = nn.Linear(32, 2 * len(self.columns.flux))
         self.layers, self.hidden = layers, hidden
         if architecture.cell == "lstm":
-            # To remember is the better start (Jozefowicz et al. 2015, ICML 37, 2342).
+            # To remember is the better start (Jozefowicz et al. 2015, ICML, PMLR 37).
             with torch.no_grad():
                 for layer in range(layers):
                     bias = getattr(self.recurrence, f"bias_ih_l{layer}")

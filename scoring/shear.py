@@ -1,7 +1,8 @@
 """Shear bias, and how well a method knows its own errors, from one estimate per field.
 
 The model of the bias, with g the true and ĝ the estimated reduced shear of a field and e_psf
-the ellipticity of its PSF, is for both components i (Heymans et al. 2006, MNRAS 368, 1323)
+the ellipticity of its PSF, is for both components i (Heymans et al. 2006, the first paper of the
+Shear Testing Programme)
 
     ĝ_i = (1 + m_i) g_i + c_i + alpha e_psf,i
 
