@@ -5,6 +5,7 @@ Most are too faint to be noticed: `lightcurves.observe` tells.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,7 +67,14 @@ class Candidates:
 
 
 def draw_candidates(
-    rng: np.random.Generator, kind: str, n: int, epochs: Epochs, *, source: Source, test: bool
+    rng: np.random.Generator,
+    kind: str,
+    n: int,
+    epochs: Epochs,
+    *,
+    source: Source,
+    test: bool,
+    series: Sequence[str] | None = None,
 ) -> Candidates:
     """Transients of a class over the years of a field, faint ones too.
 
@@ -77,7 +85,14 @@ def draw_candidates(
         epochs: of the field, sorted by time.
         source: of the spectral series.
         test: whether they are for a test split, which has series of its own.
+        series: names of those to draw from, whatever the two before say; all of the class in that split by
+            default. Active nuclei have none.
+
+    Raises:
+        ValueError: if `series` is empty, or there is no series of one of these names.
     """
+    if series is not None and not series:
+        raise ValueError(f"no series of class {kind} to draw from: name one at least, or leave them out")
     drawn = draw_population(rng, kind, n)
     hosts = draw_hosts(rng, drawn.z, drawn.host_magnitude)
     begin, end = epochs.mjd[0] - _EARLIER, epochs.mjd[-1] + _LATER
@@ -93,11 +108,11 @@ def draw_candidates(
         nothing = np.full(n, -1)
         no_peak = np.full(n, np.nan)
         return Candidates(drawn, nothing, (), no_peak, hosts, row_size, row, flux, steady, newest)
-    listed = names(source, kind, test=test)
-    series = rng.integers(len(listed), size=n)
+    listed = names(source, kind, test=test) if series is None else tuple(series)
+    number_of = rng.integers(len(listed), size=n)
     used = [template(kind, name) for name in listed]
     phases = np.array([(t.light.first_light, t.light.phase[-1] + _DECLINES * t.light.decline) for t in used])
-    dark, faded = phases[series].T * (1.0 + drawn.z)
+    dark, faded = phases[number_of].T * (1.0 + drawn.z)
     starts = when + dark - BEFORE_DAYS
     row_size, row = rows_between(
         epochs, starts, np.minimum(when + faded, np.maximum(starts + _LONGEST, when + _FROM_PEAK))
@@ -106,14 +121,14 @@ def draw_candidates(
     days = epochs.mjd[row] - np.repeat(when, row_size)
     owner = np.repeat(np.arange(n), row_size)
     for number, one in enumerate(used):
-        mine = series == number
+        mine = number_of == number
         if mine.any():
             inside = mine[owner]
             flux[inside] = explosion_fluxes(
                 one, drawn, mine, row_size[mine], days[inside], epochs.band[row[inside]]
             )
     newest, steady = np.full(n, np.inf), np.zeros(row.size)
-    return Candidates(drawn, series, listed, when, hosts, row_size, row, flux, steady, newest)
+    return Candidates(drawn, number_of, listed, when, hosts, row_size, row, flux, steady, newest)
 
 
 def explosion_fluxes(
