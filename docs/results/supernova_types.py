@@ -234,10 +234,11 @@ def picture(tests: dict[str, Supernovae], answers: dict[tuple[str, str], Told]) 
 
 HEAD = """# Type Ia against core collapse, on a set made as SuperNNova's
 
-Written by `supernova_types.py`: {train:,} supernovae to learn from and {test:,} in each test set, half of
-them Ia, in g r i z, about once a week, {obs:.0f} observations each, {det:.0f} detections in the median. The
-network is the baseline `dropout` with {samples} draws of its weights and {cpu} CPU-seconds of training.
-Brackets: {level:.0%} intervals.
+Written by `supernova_types.py --train {train} --test {test} --cpu-minutes {minutes:g}`: {train:,} supernovae
+to learn from and {test:,} in each test set, half of them Ia, in g r i z, about once a week, {obs:.0f}
+observations each, {det:.0f} detections in the median. The network is the baseline `dropout` with {samples}
+draws of its weights; {cpu} CPU-seconds of training, without and with redshift. Brackets: {level:.0%}
+intervals.
 
 SuperNNova reaches 96.92 ± 0.09 % without redshift and up to 99.55 ± 0.06 % with it (abstract of Möller & de
 Boissière 2020, MNRAS 491, 4277).
@@ -256,7 +257,8 @@ TAIL = """
 
 ## What is not as theirs
 
-- They learn from many more light curves, ten times ours by order of magnitude.
+- They learn from many more light curves, and longer. Accuracy still grows with both: a first look, at 6,000
+  supernovae for 42 CPU-seconds, reached 86.4 [85.7, 87.2] % without redshift on the series learned from.
 - They simulate with SNANA, SALT2 and its series of core collapse. Here it is `{ia}` for all Ia, with the
   colours and stretches of the simulated dataset, and the series of sncosmo for core collapse: {learned} to
   learn from, {others} others for the second test. They test on the series that they learned from, which is
@@ -307,8 +309,9 @@ def main(train: int, n_test: int, cpu_minutes: float, samples: int, ia: str, fol
             print(f"{network} {side}: {cell(found, 'accuracy_balanced', 100)} %", flush=True)
     curves = tests["same"].curves
     numbers = {
-        "train": train, "test": n_test, "samples": samples, "cpu": " and ".join(seconds),
-        "level": LEVEL, "ia": ia, "obs": curves.row_size.mean(), "det": np.median(curves.n_detections),
+        "train": train, "test": n_test, "samples": samples, "minutes": cpu_minutes,
+        "cpu": " and ".join(seconds), "level": LEVEL, "ia": ia,
+        "obs": curves.row_size.mean(), "det": np.median(curves.n_detections),
         "learned": sum(len(series["same"][kind]) for kind in COLLAPSE),
         "others": sum(len(series["other"][kind]) for kind in COLLAPSE),
     }  # fmt: skip
