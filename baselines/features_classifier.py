@@ -35,6 +35,7 @@ class FeaturesClassifier:
         validation: share of the objects that the temperature is chosen on.
         seed: of all that is random.
         trees, temperature, frequencies: what was learned.
+        n_learned: objects that the trees were grown on.
     """
 
     name: str = "features"

@@ -152,6 +152,10 @@ def draw_in_scene(
         observations: of its field, by survey.
         width_arcsec: of the scene.
         test: whether it is of a test split, which has series and classes of its own.
+
+    Raises:
+        FileNotFoundError: if real series are asked for and there are none.
+        ModuleNotFoundError: if real series are asked for and sncosmo is not installed.
     """
     moments = _Moments.of(observations)
     begin = first_of_season(observations, options)
@@ -195,7 +199,7 @@ def offset_on_light(
     Arguments:
         rng: where the random numbers come from.
         sources: of the scene.
-        index: (n,) galaxies.
+        index: (n,) galaxies, numbers among the sources.
     """
     n = len(index)
     light = sources.component_flux[index][:, :, BANDS["i"].code]

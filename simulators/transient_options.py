@@ -24,6 +24,10 @@ class SceneTransients:
         share: of the scenes that hold one, where a galaxy of theirs can be its host.
         reference: share of the exposures of each band that is taken in the season before.
         source: of the spectral series, see `template_library`.
+
+    Raises:
+        ValueError: if the share is not within 0 and 1, or there is no such source; `seasons.require`, which
+            knows the counts of exposures too, looks at `reference`.
     """
 
     share: float = 1.0
