@@ -165,18 +165,15 @@ def get(challenge: str, tier: str, split: tuple[str, ...], workers: int | None) 
     \b
     Example:  skysynergy get shear --tier tiny
     """
-    from .challenges import datasets
+    from .challenges import datasets, sealing
     from .challenges.challenge import load, names
     from .challenges.names import choose
-    from .challenges.sealing import OPEN_SPLITS
     from .challenges.tiers import DATASETS
 
     choose("challenge or dataset", challenge, dict.fromkeys([*names(), *DATASETS]))
-    if challenge in names():
-        find = load(challenge).split
-    else:
-        find = functools.partial(datasets.Split.of, dataset=challenge)
-    for where in [find(tier, name) for name in split or OPEN_SPLITS]:
+    of_dataset = functools.partial(datasets.Split.of, dataset=challenge)
+    find = load(challenge).split if challenge in names() else of_dataset
+    for where in [find(tier, name) for name in split or sealing.OPEN_SPLITS]:
         datasets.generate(where, workers=workers or _cores())
         click.echo(f"{where.data}\n{where.truth}")
 
@@ -287,9 +284,8 @@ def show(
     """
     if band is not None and not exposures:
         raise click.UsageError("--band chooses among single exposures: add --exposures, or leave it out")
-    from .challenges import canvas
+    from .challenges import canvas, datasets
     from .challenges.challenge import load
-    from .challenges.datasets import DatasetError
 
     chosen = load(challenge)
     numbers = {"scene": scene, "object": object_}
@@ -301,7 +297,7 @@ def show(
     data = chosen.open(tier, split)
     try:
         true = chosen.truth(tier, split) if truth and not exposures else None
-    except DatasetError as error:
+    except datasets.DatasetError as error:
         raise Problem(f"{error}; or draw without it: --no-truth") from error
     canvas.save(chosen.draw(data, true, number or 0, exposures=exposures, band=band), out)
     click.echo(str(out))
