@@ -3,8 +3,8 @@
 `classification_sums` keeps of each batch of objects what can be added; the functions here see only
 these sums.
 
-**What is exact.** All values but the AUCs are those of the objects themselves; AUCs are those of fine
-bins (`auc`). Every resample is exactly the statistic of the clusters drawn. Objects are drawn in random
+**What is exact.** All values are those of the objects themselves. Every resample is exactly the statistic of
+the clusters drawn, but for AUCs, whose resamples see scores in fine bins (`auc`). Objects are drawn in random
 clusters instead of one by one, which leaves the scatter as it is, and makes the standard error
 uncertain by 1 / sqrt(2 (clusters - 1)); bootstrap-t allows for it.
 

@@ -1,4 +1,7 @@
-"""Predicted and true classes as sums by cluster: they stream, merge, and do not grow with the objects.
+"""Predicted and true classes as sums by cluster: they stream and merge.
+
+They do not grow with the objects, but for the distinct scores that exact AUCs need: 16 bytes for each object
+and class at most (`auc.ScoreCounts`).
 
 A cluster is what is resampled: `clusters_of` puts independent objects into 512 random ones, so that a
 thousand resamples of a million objects are a thousand resamples of 512 clusters. Objects of a class that
@@ -14,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .auc import ScoreHistograms
+from .auc import ScoreCounts
 from .calibration import calibration_sums
 from .probabilities import OUT_OF_DISTRIBUTION, checked, entropy, mutual_information
 from .statistics import Sums
@@ -27,7 +30,7 @@ FLOOR = 1e-15
 
 @dataclass(frozen=True, eq=False)
 class ClassificationSums:
-    """All that is kept of predictions and truths; its size does not grow with the objects.
+    """All that is kept of predictions and truths; only `ranks` and `novelty` grow, with distinct scores.
 
     Attributes:
         n_classes: predicted.
@@ -48,8 +51,8 @@ class ClassificationSums:
     threshold: float | None
     counts: Sums
     calibration: Sums
-    ranks: ScoreHistograms
-    novelty: ScoreHistograms
+    ranks: ScoreCounts
+    novelty: ScoreCounts
     novelty_scores: tuple[str, ...]
     shifts: Sums
 
@@ -105,7 +108,7 @@ def classification_sums(
         scores = {"mutual_information": disagreement, "entropy": total}
     unknown = codes == OUT_OF_DISTRIBUTION
     question = np.stack([score / np.log(n_classes) for score in scores.values()], axis=1).clip(0, 1)
-    novelty = ScoreHistograms.of(labels, question, np.repeat(unknown[:, None], len(scores), axis=1))
+    novelty = ScoreCounts.of(labels, question, np.repeat(unknown[:, None], len(scores), axis=1))
     known = ~unknown
     columns: dict[str, np.ndarray] = {"n": np.ones(int(known.sum())), "entropy": entropy(p[known])}
     for kind, array in (broken or {}).items():
@@ -119,7 +122,7 @@ def classification_sums(
         threshold=threshold,
         counts=_counts(labels, p, codes, positive, threshold),
         calibration=calibration_sums(labels, p, codes),
-        ranks=ScoreHistograms.of(labels, p.clip(0, 1), codes[:, None] == np.arange(n_classes)),
+        ranks=ScoreCounts.of(labels, p.clip(0, 1), codes[:, None] == np.arange(n_classes)),
         novelty=novelty,
         novelty_scores=tuple(scores),
         shifts=Sums.of(labels, **columns),

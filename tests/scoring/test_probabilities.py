@@ -117,3 +117,20 @@ def test_ids_that_are_no_integers_are_refused():
         clusters_of([0.5])
     with pytest.raises(ValueError, match="a cluster or more"):
         clusters_of([1], 0)
+
+
+def test_ties_stay_ties_where_sums_are_one_but_for_round_off():
+    rng = np.random.default_rng(3)
+    rest = rng.dirichlet(np.ones(8), size=500) * 0.9
+    p = np.concatenate([np.full((500, 1), 0.1), rest], axis=1)
+    assert len(set(p.sum(axis=1))) > 1
+    found, _ = checked(p, np.zeros(500, int))
+    np.testing.assert_array_equal(found, p)
+    found, _ = checked(p * 0.9995, np.zeros(500, int))
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-15)
+
+
+def test_samples_that_agree_have_no_mutual_information():
+    p = np.random.default_rng(4).dirichlet(np.ones(12), size=1000)
+    _, disagreement = mutual_information(np.stack([p, p, p]))
+    assert (disagreement == 0).all()
