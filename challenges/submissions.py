@@ -85,12 +85,14 @@ class Check:
         what: what is wrong where it does not hold.
         fix: what to do.
         holds: maps (n,) arrays by name to (n,) booleans.
+        about: the column that is named; empty for all of them.
     """
 
     columns: tuple[str, ...]
     what: str
     fix: str
     holds: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ class SubmissionSchema:
         checks: conditions on several columns.
         samples: how many samples of a posterior a submission may hold besides, at most. Sample k, from 0,
             of a column ``g1`` is the column ``g1_k``; the columns of all samples are there, or none.
+        mean_tolerance: how far the mean over samples may be off the column itself, in which they would tell
+            of another answer than the one that is scored; infinite where that is no fault.
     """
 
     challenge: str
@@ -111,6 +115,7 @@ class SubmissionSchema:
     columns: tuple[Column, ...]
     checks: tuple[Check, ...] = ()
     samples: int = 0
+    mean_tolerance: float = np.inf
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -130,6 +135,8 @@ class SubmissionSchema:
         for k in range(n):
             columns += [replace(c, name=f"{c.name}_{k}") for c in self.columns]
             checks += [_of_sample(check, k) for check in self.checks]
+        if n and np.isfinite(self.mean_tolerance):
+            checks += [_of_mean(column.name, n, self.mean_tolerance) for column in self.columns]
         return replace(self, columns=tuple(columns), checks=tuple(checks), samples=0)
 
 
@@ -206,6 +213,18 @@ def _of_sample(check: Check, k: int) -> Check:
         return check.holds({name: row[f"{name}_{k}"] for name in names})
 
     return replace(check, columns=tuple(f"{name}_{k}" for name in names), holds=holds)
+
+
+def _of_mean(name: str, n: int, tolerance: float) -> Check:
+    """That the mean over `n` samples of a column is the column."""
+    of_samples = tuple(f"{name}_{k}" for k in range(n))
+    told = f"{of_samples[0]} to {of_samples[-1]}" if n > 1 else of_samples[0]
+
+    def holds(row: Mapping[str, np.ndarray]) -> np.ndarray:
+        return np.abs(sum(row[one] for one in of_samples) / n - row[name]) <= tolerance
+
+    fix = f"give the mean of the samples as {name}; it may be off by {tolerance:g}; or send no samples"
+    return Check((name, *of_samples), f"is not the mean of its samples ({told})", fix, holds, about=name)
 
 
 def _metadata_problems(table: Table, expected: Mapping[str, str]) -> list[Problem]:
@@ -380,5 +399,5 @@ def _check_problems(
     values = {name: table.columns[name][rows].astype(np.float64) for name in check.columns}
     with np.errstate(all="ignore"):  # a value that overflows fails its check, which is report enough
         bad = rows[~check.holds(values)]
-    name = ", ".join(check.columns)
+    name = check.about or ", ".join(check.columns)
     return [_at(table, bad, ids, name, check.what + " in {}", check.fix)] if len(bad) else []

@@ -1,6 +1,8 @@
 """What the transients challenge asks for: probabilities of classes that add up to one, for every object.
 
-A Bayesian method sends samples of them too: what they disagree about is what it does not know.
+A Bayesian method sends samples of them too: what they disagree about is what it does not know. Their mean is
+what it says, so it has to be the probabilities themselves: otherwise one forecast would be scored for what it
+knows, and another for knowing what it does not.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from ..simulators.transient_classes import CLASSES
 from .submissions import Check, Column, SubmissionSchema
 
 __all__ = [
+    "MEAN_TOLERANCE",
     "MOST_SAMPLES",
     "PROBABILITIES",
     "TRANSIENTS_SUBMISSION",
@@ -24,6 +27,10 @@ __all__ = [
 
 MOST_SAMPLES = 50
 """Samples of a posterior that a submission may hold: our choice; mutual information has settled by then."""
+
+MEAN_TOLERANCE = SUM_TOLERANCE
+"""How far the mean over samples may be off a probability: numbers written with three digits are off by 1e-3 at
+most, samples and mean together. Our choice."""
 
 PROBABILITIES = tuple(f"p_{name}" for name in CLASSES)
 """The columns, by code of the class."""
@@ -49,6 +56,7 @@ TRANSIENTS_SUBMISSION = SubmissionSchema(
         ),
     ),
     samples=MOST_SAMPLES,
+    mean_tolerance=MEAN_TOLERANCE,
 )
 
 
@@ -62,7 +70,7 @@ def columns_of(probabilities: np.ndarray, samples: np.ndarray | None = None) -> 
 
     Arguments:
         probabilities: (object, class).
-        samples: (sample, object, class), at most `MOST_SAMPLES`.
+        samples: (sample, object, class), at most `MOST_SAMPLES`; their mean is `probabilities`.
     """
     columns = {name: probabilities[:, code] for code, name in enumerate(PROBABILITIES)}
     for k, sample in enumerate(() if samples is None else samples):

@@ -11,6 +11,7 @@ from skysynergy.challenges.light_curves import require_sound
 from skysynergy.challenges.names import UnknownNameError
 from skysynergy.challenges.submissions import SubmissionError, read_submission, validate, write_submission
 from skysynergy.challenges.transient_submission import (
+    MEAN_TOLERANCE,
     MOST_SAMPLES,
     PROBABILITIES,
     TRANSIENTS_SUBMISSION,
@@ -220,13 +221,46 @@ class TestSubmission:
             assert word in told, told
 
     def test_samples_are_there_whole_or_not_at_all(self):
-        two = columns_of(guesses(4), np.stack([guesses(4, 1), guesses(4, 2)]))
+        samples = np.stack([guesses(4, 1), guesses(4, 2)])
+        two = columns_of(samples.mean(axis=0), samples)
         del two["p_Ia_0"]
         (told,) = self.problems(**two)
         assert "p_Ia_0" in told and "missing" in told
         two["p_Ia_0"] = np.array([0.9, 0.9, 0.9, 0.9])
-        (told,) = self.problems(**two)
-        assert "p_Ia_0" in told and "do not add up to one" in told
+        told = self.problems(**two)
+        assert len(told) == 2 and "p_Ia_0" in told[0] and "do not add up to one" in told[0]
+        assert "column p_Ia: is not the mean of its samples (p_Ia_0 to p_Ia_1) in 4 rows" in told[1]
+
+    def test_samples_have_the_probabilities_as_their_mean(self):
+        samples = np.stack([guesses(4, seed) for seed in range(5)])
+        mean = samples.mean(axis=0)
+        assert self.problems(**columns_of(mean.round(4), samples.round(4))) == []
+        assert self.problems(**columns_of(mean.astype(np.float32), samples.astype(np.float32))) == []
+        other = mean.copy()
+        other[2] = np.median(samples, axis=0)[2] / np.median(samples, axis=0)[2].sum()
+        off = np.abs(other - mean)[2] > MEAN_TOLERANCE
+        told = self.problems(**columns_of(other, samples))
+        assert [line.split(":")[0] for line in told] == [
+            f"column {name}" for name, wrong in zip(PROBABILITIES, off, strict=True) if wrong
+        ]
+        for line in told:
+            assert "is not the mean of its samples" in line and "in row 3 (id 12)" in line
+            assert "give the mean of the samples as p_" in line and "off by 0.001; or send no samples" in line
+
+    def test_means_are_told_with_everything_else(self):
+        samples = np.stack([guesses(4, seed) for seed in range(3)])
+        columns = columns_of(samples.mean(axis=0), samples)
+        columns["p_KN_1"] = columns["p_KN_1"] + [0, 0, 0, 0.3]
+        columns["p_Ia"] = np.array([np.nan, *columns["p_Ia"][1:]])
+        columns["p_II"] = columns["p_II"] + [0, -0.01, 0, 0]
+        columns["p_Ia-91bg"] = columns["p_Ia-91bg"] + [0, 0.01, 0, 0]
+        told = "\n".join(self.problems(**columns, id=np.array([10, 11, 12, 12])))
+        for words in (
+            "column p_Ia: NaN in row 1", "column p_KN: is not the mean", "column p_II: is not the mean",
+            "column p_Ia-91bg: is not the mean of its samples (p_Ia-91bg_0 to p_Ia-91bg_2) in row 2 (id 11)",
+            "seen before in row 4", "do not add up to one in row 4",
+        ):  # fmt: skip
+            assert words in told, told
 
     def test_there_are_no_more_samples_than_are_read(self):
         many = {f"{name}_{MOST_SAMPLES}": np.full(4, 1 / N) for name in PROBABILITIES}
