@@ -1,13 +1,18 @@
-"""Columns of numbers out of large CSV files, read in pieces, with the row of every bad cell."""
+"""Columns of numbers out of large CSV files, read in pieces, with the row of every bad cell.
+
+Rows with bad cells, or with too few or too many, are told and left out, so that whoever reads can say what
+else is wrong with the others in the same step.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from .curve_files import CurveLimits, check_file, refusal
+from .curve_files import NOT_READ, CurveLimits, check_file, refusal
 from .problems import Problem, SubmissionError, rows_text
 
 __all__ = ["CsvColumns", "read_csv_columns"]
@@ -37,11 +42,17 @@ class CsvColumns:
         file: its name.
         columns: (n,) by name.
         rows: (n,) the rows, from 0, in the file.
+        problems: what is wrong with rows that were left out, and with the end of the file.
+        lost: values of the column `key` in rows that were left out, as far as they can be read.
+        unknown: whether there are rows left out in which they cannot.
     """
 
     file: str
     columns: Mapping[str, NDArray[Any]]
     rows: NDArray[np.int64]
+    problems: tuple[Problem, ...] = ()
+    lost: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    unknown: bool = False
 
 
 def read_csv_columns(
@@ -50,7 +61,8 @@ def read_csv_columns(
     needed: Sequence[tuple[str, ...]],
     limits: CurveLimits,
     *,
-    keep: tuple[str, NDArray[np.int64]] | None = None,
+    key: str,
+    keep: NDArray[np.int64] | None = None,
 ) -> CsvColumns:
     """Read some columns of numbers. Cells of floats that are empty, or say nan, are NaN.
 
@@ -59,11 +71,16 @@ def read_csv_columns(
         types: NumPy types of the columns that are taken where they are there.
         needed: of each tuple, one has to be there.
         limits: the largest file, and the most rows that are kept.
-        keep: a column, and its values in the rows to be kept.
+        key: a column of whole numbers that says what a row is about.
+        keep: its values in the rows to be kept; None for all.
+
+    Returns:
+        The rows that can be read, and what is wrong with the others: rows of other length, cells that are no
+        numbers, an end that is cut off.
 
     Raises:
-        SubmissionError: with all that is wrong: missing columns, rows of other length, cells that are no
-            numbers, an end that is cut off.
+        SubmissionError: with all that is wrong where no rows can be read: missing columns, bad cells without
+            an end, bytes that are no CSV.
     """
     head = check_file(path, limits)
     zipped = head.startswith(b"\x1f\x8b")
@@ -73,39 +90,39 @@ def read_csv_columns(
     try:
         header, ends = _header(path, zipped)
         names = [name for name in types if name in header]
-        problems = [
-            Problem(None, one[0], f"{path.name}: there is no column {' or '.join(one)}",
-                    f"the header has {', '.join(header)[:200]}: add the column")
-            for one in needed
-            if not any(name in header for name in one)
-        ]  # fmt: skip
-        for name in names:
-            if header.count(name) > 1:
-                what = f"{path.name}: there are {header.count(name)} columns of this name"
-                problems.append(Problem(None, name, what, "leave one of them"))
-        if problems:
-            raise SubmissionError(problems, path.name)
         broken: list[tuple[int, int]] = []
+        if problems := _column_problems(path, header, names, needed):
+            # The cells of columns that are there are told with those that are not.
+            alone = [name for name in names if header.count(name) == 1]
+            with contextlib.suppress(pa.ArrowInvalid, SubmissionError):
+                pieces = _pieces(path, zipped, header, alone, {}, broken)
+                found = _salvaged(path, pieces, types, alone, limits, key, None, broken)
+                problems += [*_broken(path, broken, header), *found.problems]
+            raise SubmissionError(problems, path.name, NOT_READ)
         if not ends:
             return CsvColumns(path.name, {name: np.zeros(0, types[name]) for name in names}, np.zeros(0, int))
         try:
-            table = _gather(
-                path, _pieces(path, zipped, header, names, types, broken), types, names, limits, keep
+            found = _gather(
+                path, _pieces(path, zipped, header, names, types, broken), types, names, limits, key, keep
             )
         except pa.ArrowInvalid as error:
             # The rows and cells are found by reading once more, as text.
             broken.clear()
-            cells = _bad_cells(path, _pieces(path, zipped, header, names, {}, broken), types, names, broken)
-            if not cells:
+            pieces = _pieces(path, zipped, header, names, {}, broken)
+            found = _salvaged(path, pieces, types, names, limits, key, keep, broken)
+            if not found.problems:
                 raise refusal(path, f"cannot be read: {_short(error)}", again) from error
-            raise SubmissionError(_broken(path, broken, header) + cells, path.name) from error
-        problems = _broken(path, broken, header)
+        problems = [*_broken(path, broken, header), *found.problems]
         if not zipped and not _line_ends(path):
             what = f"{path.name}: the last line has no end, so that a number in it may be cut off"
             problems.append(Problem(None, None, what, f"{again}, or end the line if it is whole"))
-        if problems:
-            raise SubmissionError(problems, path.name)
-        return CsvColumns(path.name, *table)
+        if not found.columns:
+            raise SubmissionError(problems, path.name, NOT_READ)
+        # Rows of another length were not counted yet.
+        rows = found.rows
+        for row in sorted(row for row, _ in broken):
+            rows = rows + (rows >= row)
+        return replace(found, rows=rows, problems=tuple(problems), unknown=found.unknown or len(broken) > 0)
     except SubmissionError:
         raise
     except MemoryError as error:
@@ -114,6 +131,22 @@ def read_csv_columns(
     except Exception as error:  # a parser may raise anything on hostile bytes, and all of it is reported
         what = f"cannot be read, it may be damaged or cut off: {_short(error)}"
         raise refusal(path, what, again) from error
+
+
+def _column_problems(
+    path: Path, header: Sequence[str], names: Sequence[str], needed: Sequence[tuple[str, ...]]
+) -> list[Problem]:
+    problems = [
+        Problem(None, one[0], f"{path.name}: there is no column {' or '.join(one)}",
+                f"the header has {', '.join(header)[:200]}: add the column")
+        for one in needed
+        if not any(name in header for name in one)
+    ]  # fmt: skip
+    for name in names:
+        if header.count(name) > 1:
+            what = f"{path.name}: there are {header.count(name)} columns of this name"
+            problems.append(Problem(None, name, what, "leave one of them"))
+    return problems
 
 
 def _short(error: Exception) -> str:
@@ -194,54 +227,131 @@ def _gather(
     types: Mapping[str, type],
     names: Sequence[str],
     limits: CurveLimits,
-    keep: tuple[str, NDArray[np.int64]] | None,
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.int64]]:
-    taken: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
-    rows: list[NDArray[np.int64]] = []
-    n = kept = 0
+    key: str,
+    keep: NDArray[np.int64] | None,
+) -> CsvColumns:
+    """The columns of pieces that have them as numbers."""
+    taken = _Taken(path, types, names, limits, key, keep)
     for piece in pieces:
-        chosen = None
         columns = {}
         for name in names:
             column = piece.column(name)
             if column.null_count and types[name] not in (np.float32, np.float64):
                 raise pa.ArrowInvalid(f"empty cells in column {name}")
             columns[name] = column.to_numpy(zero_copy_only=False).astype(types[name], copy=False)
-        if keep is not None:
-            chosen = np.flatnonzero(np.isin(columns[keep[0]], keep[1]))
+        taken.add(columns, np.arange(taken.n, taken.n + piece.num_rows))
+        taken.n += piece.num_rows
+    return taken.joined()
+
+
+class _Taken:
+    """What is kept of the pieces of a file.
+
+    Attributes:
+        n: rows read so far.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        types: Mapping[str, type],
+        names: Sequence[str],
+        limits: CurveLimits,
+        key: str,
+        keep: NDArray[np.int64] | None,
+    ) -> None:
+        self.path, self.types, self.limits, self.key, self.keep = path, types, limits, key, keep
+        self.columns: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+        self.rows: list[NDArray[np.int64]] = []
+        self.n = self.kept = 0
+
+    def add(self, columns: Mapping[str, NDArray[Any]], rows: NDArray[np.int64]) -> None:
+        """Keep the rows asked for of a piece."""
+        chosen = None if self.keep is None else np.flatnonzero(np.isin(columns[self.key], self.keep))
         for name, values in columns.items():
-            taken[name].append(np.array(values) if chosen is None else values[chosen])
-        rows.append(np.arange(n, n + piece.num_rows) if chosen is None else n + chosen)
-        n += piece.num_rows
-        kept += rows[-1].size
-        if kept > limits.rows:
+            self.columns[name].append(np.array(values) if chosen is None else values[chosen])
+        self.rows.append(rows if chosen is None else rows[chosen])
+        self.kept += self.rows[-1].size
+        if self.kept > self.limits.rows:
             what = (
-                f"has more than {limits.rows:,} rows, the most that are kept at once (about 150 bytes each)"
+                f"has more than {self.limits.rows:,} rows, the most that are kept at once (about 150 bytes "
+                "each)"
             )
-            raise refusal(path, what, "split the file, name the objects to keep, or raise `limits`")
-    joined = {name: np.concatenate(taken.pop(name) or [np.zeros(0, types[name])]) for name in names}
-    return joined, np.concatenate(rows or [np.zeros(0, np.int64)])
+            fix = "split the file, name the objects to keep, or raise `limits`"
+            raise refusal(self.path, what, fix)
+
+    def joined(self) -> CsvColumns:
+        """All that was kept."""
+        joined = {
+            name: np.concatenate(self.columns.pop(name) or [np.zeros(0, self.types[name])])
+            for name in [*self.columns]
+        }
+        return CsvColumns(self.path.name, joined, np.concatenate(self.rows or [np.zeros(0, np.int64)]))
 
 
-def _bad_cells(
+def _salvaged(
     path: Path,
     pieces: Iterator[pa.RecordBatch],
     types: Mapping[str, type],
     names: Sequence[str],
+    limits: CurveLimits,
+    key: str,
+    keep: NDArray[np.int64] | None,
     broken: list[tuple[int, int]],
-) -> list[Problem]:
-    """What is wrong with the cells of columns, all of them told once for each column."""
+) -> CsvColumns:
+    """The columns of pieces of text, without the rows of bad cells, which are told once for each column.
+
+    There are no columns where there are so many that not all are looked for.
+    """
     bad: dict[str, list[int]] = {name: [] for name in names}
     example: dict[str, str] = {}
-    n = 0
+    taken = _Taken(path, types, names, limits, key, keep)
+    lost: list[NDArray[np.int64]] = []
+    unknown = False
     for piece in pieces:
+        n = taken.n
+        good = np.ones(piece.num_rows, bool)
+        key_reads = np.full(piece.num_rows, key in names)
         for name in names:
             cells = piece.column(name)
-            for at in _wrong(cells, types[name], _ENOUGH - len(bad[name])):
+            wrong = _wrong(cells, types[name], _ENOUGH - len(bad[name]))
+            for at in wrong:
                 example.setdefault(name, str(cells[at].as_py() or ""))
-                bad[name].append(n + at)
-        n += piece.num_rows
-    lost = np.array([row for row, _ in broken], dtype=np.int64)
+            bad[name] += [n + at for at in wrong]
+            good[wrong] = False
+            if name == key:
+                key_reads[wrong] = False
+        taken.n += piece.num_rows
+        if any(len(rows) >= _ENOUGH for rows in bad.values()):
+            continue
+        numbers = {name: _numbers(piece.column(name).filter(pa.array(good)), types[name]) for name in names}
+        taken.add(numbers, n + np.flatnonzero(good))
+        if not good.all():
+            unknown |= not key_reads[~good].all()
+            its = piece.column(key).filter(pa.array(~good & key_reads)) if key in names else None
+            lost.append(np.zeros(0, np.int64) if its is None else _numbers(its, types[key]))
+    problems = _cell_problems(path, bad, example, types, taken.n, np.array([row for row, _ in broken], int))
+    if any(len(rows) >= _ENOUGH for rows in bad.values()):
+        return CsvColumns(path.name, {}, np.zeros(0, np.int64), tuple(problems))
+    ids = np.unique(np.concatenate([np.zeros(0, np.int64), *lost]))
+    return replace(taken.joined(), problems=tuple(problems), lost=ids, unknown=unknown)
+
+
+def _numbers(cells: pa.Array, kind: type) -> NDArray[Any]:
+    """Text that can be read as that type; empty floats are NaN."""
+    trimmed = pc.call_function("utf8_trim_whitespace", [cells])
+    return pc.cast(trimmed, pa.from_numpy_dtype(kind)).to_numpy(zero_copy_only=False).astype(kind, copy=False)
+
+
+def _cell_problems(
+    path: Path,
+    bad: Mapping[str, list[int]],
+    example: Mapping[str, str],
+    types: Mapping[str, type],
+    n: int,
+    lost: NDArray[np.int64],
+) -> list[Problem]:
+    """What is wrong with the cells of columns, all of them told once for each column."""
     numbers = np.delete(np.arange(n + lost.size), lost)
     problems = []
     for name, rows in bad.items():

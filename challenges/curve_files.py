@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -39,6 +39,9 @@ __all__ = [
 FLUXCAL_ZERO_POINT = 27.5
 """AB magnitude of a FLUXCAL of one: mag = 27.5 - 2.5 log10(FLUXCAL) (SNANA, format of the data of
 DES-SN5YR); PLAsTiCC's fluxes, which SNANA made, are the same. One of them is 36.308 nJy."""
+
+NOT_READ = "nothing of it is read"
+"""What becomes of files of light curves that have a problem."""
 
 OUR_CLASSES = (*CLASSES, *OUT_OF_DISTRIBUTION)
 """Classes that have a word here; others keep the name that their makers gave them."""
@@ -78,8 +81,25 @@ class Truth:
     peak_mjd: NDArray[np.float64]
     skipped: tuple[Problem, ...] = ()
 
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(n,) whether the class of each is known, by whatever name."""
+        return self.kind != ""
+
     def codes(self, classes: Sequence[str]) -> NDArray[np.int64]:
-        """(n,) the place of each one's class among `classes`; -1 of those that are of none."""
+        """(n,) the place of each one's class among `classes`; -1 of those that are of none of them.
+
+        What is of no class counts as out of distribution in scores, so an unknown class has no code.
+
+        Raises:
+            ValueError: if the class of one is not known (`known`).
+        """
+        if (unknown := np.flatnonzero(~self.known)).size:
+            raise ValueError(
+                f"the class is not known of {unknown.size:,} of {self.name.size:,} transients, the first is "
+                f"{self.name[unknown[0]]}: leave them out, with curves.select(truth.known) and "
+                "truth.select(truth.known), or say what their codes mean where files are read"
+            )
         place = {kind: i for i, kind in enumerate(classes)}
         kinds, inverse = np.unique(self.kind, return_inverse=True)
         return np.array([place.get(str(kind), -1) for kind in kinds], dtype=np.int64)[inverse]
@@ -107,6 +127,8 @@ class Part:
         rows: (m,) rows, from 0, of the observations in their file.
         transients: (n,) rows, from 0, of the transients in theirs.
         problems: of rows, found already; bands are among them, because the file has names of its own.
+        lost: (n,) bool, transients of which there are rows that could not be read, so that nothing is said of
+            what they lack; None for none of them.
     """
 
     curves: LightCurves
@@ -116,6 +138,7 @@ class Part:
     rows: NDArray[np.int64]
     transients: NDArray[np.int64]
     problems: tuple[Problem, ...] = field(default=())
+    lost: NDArray[np.bool_] | None = None
 
 
 def join(
@@ -148,13 +171,15 @@ def join(
             problem = Problem(int(part.transients[rows[0]]) + 1, part.columns["id"], what, fix, rows.size)
             (skipped if skip else fatal).append(problem)
     if fatal:
-        raise SubmissionError(fatal, source)
+        raise SubmissionError(fatal, source, NOT_READ)
     keep = ~again
     if skip and parts:
         keep &= np.concatenate([sound(part.curves) for part in parts])
     if not keep.any():
         what = "there is no light curve" + (" without a problem" if skipped else "")
-        raise SubmissionError([*skipped, Problem(None, None, what, "check that these are the files")], source)
+        raise SubmissionError(
+            [*skipped, Problem(None, None, what, "check that these are the files")], source, NOT_READ
+        )
     truth = Truth(
         name=names,
         kind=np.concatenate([part.truth.kind for part in parts]),
@@ -177,30 +202,43 @@ def _ids(names: NDArray[np.str_]) -> NDArray[np.int64]:
 
 
 def _row_problems(part: Part) -> list[Problem]:
-    found = light_curve_problems(
-        part.curves, names=part.truth.name, rows=part.rows, transients=part.transients
-    )
+    curves = part.curves
+    if part.lost is not None and part.lost.any():
+        # A detection may be in the rows that could not be read.
+        curves = replace(curves, detected=curves.detected | part.lost[curves.owner])
+    found = light_curve_problems(curves, names=part.truth.name, rows=part.rows, transients=part.transients)
     told = []
     for problem in found:
         if problem.column in ("band", "id"):  # told in words of the file, and of all files together
             continue
         column = problem.column or ""
         file = part.files[0 if column in ("mjd", "flux", "error") else 1]
-        told.append(
-            replace(problem, column=part.columns.get(column, column), what=f"{file}: {problem.what}",
-                    fix=f"{problem.fix}, or read with skip=True")
-        )  # fmt: skip
+        # Files have units of their own.
+        fix = problem.fix.removesuffix(", nJy") + ", or read with skip=True"
+        column = part.columns.get(column, column)
+        told.append(replace(problem, column=column, what=f"{file}: {problem.what}", fix=fix))
     return told
 
 
 def refusal(path: Path, what: str, fix: str, *, column: str | None = None) -> SubmissionError:
     """An error with one problem, of a file."""
-    return SubmissionError([Problem(None, column, f"{path.name}: {what}", fix)], path.name)
+    return SubmissionError([Problem(None, column, f"{path.name}: {what}", fix)], path.name, NOT_READ)
 
 
 def as_sequence(paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> list[Path]:
-    """One path or several, as a list."""
-    return [Path(paths)] if isinstance(paths, (str, os.PathLike)) else [Path(path) for path in paths]
+    """One path or several, as a list.
+
+    Raises:
+        TypeError: if there is something else.
+    """
+    given = [paths] if isinstance(paths, (str, os.PathLike)) or not isinstance(paths, Iterable) else [*paths]
+    for one in given:
+        if not isinstance(one, (str, os.PathLike)):
+            raise TypeError(
+                f"light curves are read from a path, or a list of paths, not from {one!r}: give the name of "
+                "the file"
+            )
+    return [Path(path) for path in given]
 
 
 def check_file(path: Path, limits: CurveLimits) -> bytes:

@@ -329,7 +329,7 @@ def _faults(curves: LightCurves) -> Iterator[_Fault]:
 def require_sound(curves: LightCurves, source: str = "the light curves") -> None:
     """Raise a `SubmissionError` with every problem there is, if there is one."""
     if problems := light_curve_problems(curves):
-        raise SubmissionError(problems, source)
+        raise SubmissionError(problems, source, "nothing of it is used")
 
 
 def _repeated(curves: LightCurves) -> NDArray[np.bool_]:

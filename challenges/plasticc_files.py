@@ -18,7 +18,7 @@ from ..simulators.surveys import BANDS, flux_from_mag
 from .csv_columns import CsvColumns, read_csv_columns
 from .curve_files import FLUXCAL_ZERO_POINT, CurveLimits, Part, Truth, as_sequence, host_redshifts, join
 from .light_curves import LightCurves
-from .problems import Problem, SubmissionError, rows_text
+from .problems import ROWS_NAMED, Problem, SubmissionError, rows_text
 
 __all__ = ["PLASTICC_CLASSES", "read_plasticc"]
 
@@ -74,34 +74,66 @@ def read_plasticc(
         curves: one table of observations, or several; each object lies in one of them.
         metadata: the table of objects. None: no hosts, no dust, no truth.
         objects: ids to keep; others are read over.
-        partial: the curves are of some objects of the metadata only, as when one of several files is read.
+        partial: the curves are of some objects of the metadata, or of `objects`, only, as when one of several
+            files is read.
         skip: leave out transients of which a row is bad, and say so in the truth, instead of refusing all.
         limits: the largest files that are read.
 
     Raises:
         SubmissionError: with everything that is wrong in any file, with its row, and what to do.
+        TypeError: if `curves` or `metadata` is no path.
     """
     limits = limits or CurveLimits()
-    wanted = None if objects is None else np.unique(np.asarray(objects, dtype=np.int64))
+    paths = as_sequence(curves)
     problems: list[Problem] = []
+    wanted = None if objects is None else _whole(objects, problems)
     table = None
     if metadata is not None:
+        if not isinstance(metadata, (str, os.PathLike)):
+            raise TypeError(f"metadata is the path of one table, not {metadata!r}: give the name of its file")
         table = _read(Path(metadata), _OBJECTS, _OBJECTS_NEEDED, limits, None, problems)
         if table is not None:
             problems += _repeated_objects(table)
-    parts, complete = [], metadata is None or table is not None
-    for path in as_sequence(curves):
-        needed = (("object_id",), ("mjd",), ("passband",), ("flux",), ("flux_err",))
-        observations = _read(path, _OBSERVATIONS, needed, limits, wanted, problems)
-        if observations is None:
-            complete = False
-        elif complete:
-            parts.append(_part(observations, table))
-    if complete and table is not None:
-        # Only when all files could be read is it known what lacks.
-        problems += _missing(parts, table, others=not partial and wanted is None)
-    source = " and ".join(path.name for path in as_sequence(curves)[:2]) or "no file"
+    needed = (("object_id",), ("mjd",), ("passband",), ("flux",), ("flux_err",))
+    tables = [_read(path, _OBSERVATIONS, needed, limits, wanted, problems) for path in paths]
+    parts = [_part(one, table) for one in tables if one is not None]
+    there = None
+    if all(one is not None and not one.unknown for one in tables):
+        # Only when all rows could be read is it known what lacks.
+        there = np.concatenate(
+            [np.zeros(0, np.int64), *(part.curves.id for part in parts), *(one.lost for one in tables if one)]
+        )
+    if table is not None:
+        problems += _missing(parts, table, None if partial or wanted is not None else there)
+    if wanted is not None and there is not None and not partial:
+        problems += _not_found(wanted, there)
+    source = " and ".join(path.name for path in paths[:2]) or "no file"
     return join(parts, problems, source, skip=skip)
+
+
+def _whole(objects: ArrayLike, problems: list[Problem]) -> NDArray[np.int64]:
+    """Ids that are whole numbers, sorted; a problem is added for the others."""
+    given = np.ravel(np.asarray(objects))
+    whole = np.full(given.size, given.dtype.kind in "iu")
+    if given.dtype.kind == "f":
+        whole = np.isfinite(given) & (np.floor(given) == given)
+    if not whole.all():
+        named = ", ".join(str(one)[:40] for one in given[~whole][:ROWS_NAMED].tolist())
+        what = f"`objects` holds {np.sum(~whole):,} that are no whole numbers: {named}"
+        fix = "give ids as they stand in the column object_id, such as objects=[615, 713]"
+        problems.append(Problem(None, None, what, fix, int(np.sum(~whole))))
+    return np.unique(given[whole].astype(np.int64))
+
+
+def _not_found(wanted: NDArray[np.int64], there: NDArray[np.int64]) -> list[Problem]:
+    alone = np.setdiff1d(wanted, there)
+    if not alone.size:
+        return []
+    more = f" and {alone.size - ROWS_NAMED:,} more" if alone.size > ROWS_NAMED else ""
+    named = ", ".join(map(str, alone[:ROWS_NAMED].tolist()))
+    what = f"`objects` names {alone.size:,} of which no table has an observation: {named}{more}"
+    fix = "check the ids, give all tables of observations, or say partial=True"
+    return [Problem(None, None, what, fix, alone.size)]
 
 
 def _read(
@@ -112,13 +144,14 @@ def _read(
     objects: NDArray[np.int64] | None,
     problems: list[Problem],
 ) -> CsvColumns | None:
-    """The columns of a file; None, and its problems added, where it cannot be used."""
-    keep = None if objects is None else ("object_id", objects)
+    """The columns of a file, its problems added to others; None where it cannot be used."""
     try:
-        return read_csv_columns(path, types, needed, limits, keep=keep)
+        table = read_csv_columns(path, types, needed, limits, key="object_id", keep=objects)
     except SubmissionError as error:
         problems += error.problems
         return None
+    problems += table.problems
+    return table
 
 
 def _part(table: CsvColumns, metadata: CsvColumns | None) -> Part:
@@ -180,7 +213,8 @@ def _part(table: CsvColumns, metadata: CsvColumns | None) -> Part:
         peak_mjd=np.where(peak > 0, peak, np.nan),
     )
     objects = np.arange(own.size)
-    return Part(curves, truth, (table.file, table.file), _COLUMNS, rows, objects, tuple(unknown))
+    lost = np.isin(own, table.lost) | table.unknown
+    return Part(curves, truth, (table.file, table.file), _COLUMNS, rows, objects, tuple(unknown), lost)
 
 
 def _of_objects(metadata: CsvColumns | None, ids: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
@@ -210,21 +244,20 @@ def _repeated_objects(metadata: CsvColumns) -> list[Problem]:
     ]
 
 
-def _missing(parts: Sequence[Part], metadata: CsvColumns, *, others: bool) -> list[Problem]:
-    """Curves without a row of metadata, and, where `others`, rows without a curve."""
+def _missing(parts: Sequence[Part], metadata: CsvColumns, there: NDArray[np.int64] | None) -> list[Problem]:
+    """Curves without a row of metadata; and rows without a curve, where it is known which have one."""
     problems = []
     ids = metadata.columns["object_id"]
     for part in parts:
-        if (alone := np.flatnonzero(~np.isin(part.curves.id, ids))).size:
+        its = np.isin(part.curves.id, np.concatenate([ids, metadata.lost]))
+        if not metadata.unknown and (alone := np.flatnonzero(~its)).size:
             first = part.curves.ends[:-1][alone]
             told = rows_text(first, dict(zip(first.tolist(), part.truth.name[alone], strict=True)), part.rows)
             what = f"{part.files[0]}: objects that {metadata.file} does not have, from {told}"
             fix = "give the metadata of the same set, or none"
             problems.append(Problem(int(part.rows[first[0]]) + 1, "object_id", what, fix, alone.size))
-    if others:
-        read = np.concatenate([part.curves.id for part in parts]) if parts else np.zeros(0, np.int64)
-        if (alone := np.flatnonzero(~np.isin(ids, read))).size:
-            what = f"{metadata.file}: objects without a light curve: {rows_text(alone, ids, metadata.rows)}"
-            fix = "give all tables of observations, or say partial=True"
-            problems.append(Problem(int(metadata.rows[alone[0]]) + 1, "object_id", what, fix, alone.size))
+    if there is not None and (alone := np.flatnonzero(~np.isin(ids, there))).size:
+        what = f"{metadata.file}: objects without a light curve: {rows_text(alone, ids, metadata.rows)}"
+        fix = "give all tables of observations, or say partial=True"
+        problems.append(Problem(int(metadata.rows[alone[0]]) + 1, "object_id", what, fix, alone.size))
     return problems

@@ -38,21 +38,28 @@ class Problem:
 
 
 class SubmissionError(ValueError):
-    """A submission that cannot be scored, with every problem it has.
+    """A submission that cannot be scored, or light curves that cannot be used, with every problem they have.
 
     Attributes:
         problems: all of them.
         source: the file or the name of the submission.
+        outcome: what becomes of it.
     """
 
-    def __init__(self, problems: Sequence[Problem], source: str = "the submission") -> None:
-        super().__init__(problems, source)
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        source: str = "the submission",
+        outcome: str = "nothing of it is scored",
+    ) -> None:
+        super().__init__(problems, source, outcome)
         self.problems = list(problems)
         self.source = source
+        self.outcome = outcome
 
     def __str__(self) -> str:
         n = len(self.problems)
-        lines = [f"{self.source} has {n} problem{'' if n == 1 else 's'}; nothing of it is scored."]
+        lines = [f"{self.source} has {n} problem{'' if n == 1 else 's'}; {self.outcome}."]
         lines += [f"{i:3d}. {problem}" for i, problem in enumerate(self.problems[:PROBLEMS_SHOWN], 1)]
         if n > PROBLEMS_SHOWN:
             lines.append(f"     and {n - PROBLEMS_SHOWN} more")

@@ -96,17 +96,19 @@ def read_snana(
     Raises:
         SubmissionError: with everything that is wrong in any file, with its row, and what to do.
         ValueError: if `bands` names no band of ours.
+        TypeError: if `path` is no path.
     """
     limits = limits or CurveLimits()
     given = {name: find_band(ours).code for name, ours in (bands or {}).items()}
     problems: list[Problem] = []
     parts = []
-    for head, phot in find_pairs(as_sequence(path), problems):
+    paths = as_sequence(path)
+    for head, phot in find_pairs(paths, problems):
         try:
             parts.append(_read_pair(head, phot, given, classes or {}, limits))
         except SubmissionError as error:
             problems += error.problems
-    source = Path(path).name if isinstance(path, (str, os.PathLike)) else f"{len(path)} SNANA files"
+    source = paths[0].name if len(paths) == 1 else f"{len(paths)} SNANA files"
     return join(parts, problems, source or str(path), skip=skip)
 
 

@@ -29,8 +29,8 @@ MOST_SAMPLES = 50
 """Samples of a posterior that a submission may hold: our choice; mutual information has settled by then."""
 
 MEAN_TOLERANCE = SUM_TOLERANCE
-"""How far the mean over samples may be off a probability: numbers written with three digits are off by 1e-3 at
-most, samples and mean together. Our choice."""
+"""How far the mean over samples may be off a probability: numbers written with three digits are off by 1e-3
+at most, samples and mean together. Our choice."""
 
 PROBABILITIES = tuple(f"p_{name}" for name in CLASSES)
 """The columns, by code of the class."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import pickle
 
@@ -15,6 +16,7 @@ from skysynergy.challenges.curve_files import CurveLimits
 from skysynergy.challenges.light_curves import Z_LEVELS, light_curve_problems
 from skysynergy.challenges.plasticc_files import read_plasticc
 from skysynergy.challenges.problems import SubmissionError
+from skysynergy.challenges.snana_files import read_snana
 
 from .example_curve_files import CURVES, METADATA, plasticc_row, write_csv
 
@@ -197,3 +199,99 @@ def test_what_is_no_such_file(tmp_path):
     assert "there is no light curve" in str(refused(path))
     path.write_bytes(CURVES.encode())
     assert "there is no light curve" in str(refused(path))
+
+
+def test_bad_cells_do_not_hide_what_is_wrong_with_other_rows_and_files(tmp_path):
+    rows = [row for id in range(1, 9) for row in rows_of(id)]
+    rows[0] = "1,59750.4,0,x,2.5,1"  # the only detection of object 1
+    rows[5] = "2,59753.4,1,39.5,-2.5,0"
+    rows[10] = "3,59756.4,2,nan,2.5,0"
+    rows[15] = "4,59759.4,9,37.5,2.5,0"
+    rows[16] = rows[16][:-1] + "0"  # that of object 5, told as none
+    rows[20:24] = [f"6,{59750 + i},0,y,2.5,1" for i in range(4)]
+    rows[24] = "7,59750.4,0,40.5,2.5,1"
+    more = [*rows_of(20), *rows_of(21)]
+    more[3] = "20,59759.4,3,37.5,0,0"
+    objects = [plasticc_row(id, 90) for id in (1, 2, 3, 4, 5, 6, 7, 20, 30)]
+    objects[6] = objects[6].replace("0.017", "dust")
+    paths = [
+        write_csv(tmp_path / "a.csv", CURVES, rows), write_csv(tmp_path / "b.csv", CURVES, more),
+    ]  # fmt: skip
+    error = refused(paths, write_csv(tmp_path / "m.csv", METADATA, objects))
+    assert sorted((p.what.split(":")[0], p.row, p.column) for p in error.problems) == sorted([
+        ("a.csv", 1, "flux"), ("a.csv", 6, "flux_err"), ("a.csv", 11, "flux"), ("a.csv", 16, "passband"),
+        ("a.csv", 5, "object_id"), ("a.csv", 29, "object_id"), ("b.csv", 4, "flux_err"),
+        ("b.csv", 5, "object_id"), ("m.csv", 7, "mwebv"), ("m.csv", 9, "object_id"),
+    ]), str(error)  # fmt: skip
+    told = str(error)
+    assert "a transient without any detection: row 5 (id 5)" in told
+    assert "cells that are not a number, such as 'x': 5 rows: 1, 21, 22, 23, 24" in told
+
+
+def test_rows_of_another_length_are_told_with_the_others_by_their_own_numbers(tmp_path):
+    rows = [row for id in range(1, 5) for row in rows_of(id)]
+    rows[2] = "1,59756.4"
+    rows[9] = "3,59753.4,1,39.5,-2.5,0"
+    rows[11] = "3,59759.4,3,37.5,2.5,0,0"
+    rows[14] = "4,59756.4,7,38.5,2.5,0"
+    error = refused(*files(tmp_path, rows, [plasticc_row(id, 90) for id in (1, 2, 3, 9)]))
+    assert {(p.row, p.column) for p in error.problems} == {
+        (3, None), (10, "flux_err"), (15, "passband"), (13, "object_id"),
+    }, str(error)  # fmt: skip
+    # Object 9 may be in the rows that could not be read: nothing is said of it.
+    assert "id 9" not in str(error)
+
+
+def test_cells_are_told_with_columns_that_lack(tmp_path):
+    error = refused(write_csv(tmp_path / "c.csv", "object_id,mjd,passband,flux", ["1,x,0,2", "1,3,0,2"]))
+    assert [(p.row, p.column) for p in error.problems] == [(None, "flux_err"), (1, "mjd")]
+
+
+def test_objects_that_are_no_whole_numbers_or_not_there_are_told_with_the_rest(tmp_path):
+    rows = [*rows_of(1), *rows_of(2)]
+    path = write_csv(tmp_path / "c.csv", CURVES, rows)
+    assert read_plasticc(path, objects=np.array([2.0]))[0].id.tolist() == [2]
+    (problem,) = refused(path, objects=[2, 713.5, np.nan]).problems
+    assert problem.what == "`objects` holds 2 that are no whole numbers: 713.5, nan"
+    error = refused(path, objects=["1", "2"])
+    assert "`objects` holds 2 that are no whole numbers: 1, 2" in str(error)
+    (problem,) = refused(path, objects=[1, 5, *range(10, 20)]).problems
+    assert problem.what == (
+        "`objects` names 11 of which no table has an observation: 5, 10, 11, 12, 13 and 6 more"
+    )
+    assert read_plasticc(path, objects=[1, 5], partial=True)[0].id.tolist() == [1]
+    rows[1] = "1,59753.4,1,39.5,-2.5,0"
+    path = write_csv(tmp_path / "c.csv", CURVES, rows)
+    assert len(refused(path, objects=[1, 5, 0.5]).problems) == 3
+
+
+def test_errors_speak_of_files_and_their_units(tmp_path):
+    rows = rows_of(1)
+    rows[1] = "1,59753.4,1,39.5,-2.5,0"
+    error = refused(write_csv(tmp_path / "c.csv", CURVES, rows))
+    assert str(error).startswith("c.csv has 1 problem; nothing of it is read.")
+    assert "give the standard deviation of the flux, or read with skip=True" in str(error)
+    assert "nJy" not in str(error)
+    assert str(copy.copy(error)) == str(error)  # as between processes: made again from its arguments
+
+
+@pytest.mark.parametrize("wrong", [None, 3, [3], ["c.csv", None], 2.5])
+def test_what_is_no_path_is_said_to_be_none(wrong, tmp_path):
+    with pytest.raises(TypeError, match="read from a path, or a list of paths, not from"):
+        read_plasticc(wrong)
+    with pytest.raises(TypeError, match="read from a path, or a list of paths, not from"):
+        read_snana(wrong)
+    if wrong is not None:
+        with pytest.raises(TypeError, match="metadata is the path of one table"):
+            read_plasticc(write_csv(tmp_path / "c.csv", CURVES, rows_of(1)), wrong)
+
+
+def test_what_is_of_no_known_class_has_no_code(tmp_path):
+    path = write_csv(tmp_path / "c.csv", CURVES, [*rows_of(1), *rows_of(2), *rows_of(3)])
+    objects = [plasticc_row(1, 90), plasticc_row(2, -9), plasticc_row(3, 92)]
+    curves, truth = read_plasticc(path, write_csv(tmp_path / "m.csv", METADATA, objects))
+    assert truth.known.tolist() == [True, False, True]
+    with pytest.raises(ValueError, match=r"not known of 1 of 3 transients, the first is 2: leave them out"):
+        truth.codes(["Ia"])
+    assert truth.select(truth.known).codes(["Ia"]).tolist() == [0, -1]
+    assert curves.select(truth.known).id.tolist() == [1, 3]

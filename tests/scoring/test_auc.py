@@ -90,7 +90,7 @@ def test_the_interval_is_that_of_unbinned_scores_about_the_exact_value(monkeypat
     coarse = auc_estimates(counts, n_resamples=400)[0]
     binned = module._Pairs.of(*counts.dense(0)).auc()
     assert coarse.value == exact.value
-    # Twelve bins lose four tenths of a standard error: the pivots do not, being taken about the bins' own AUC.
+    # Twelve bins lose four tenths of a standard error; pivots do not, being taken about the bins' own AUC.
     assert abs(binned - exact.value) > 0.1 * exact.standard_error
     assert coarse.standard_error == pytest.approx(exact.standard_error, rel=0.05)
     assert np.median(coarse.pivots) == pytest.approx(np.median(exact.pivots), abs=0.05)
