@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..challenges.challenge import Challenge
+from ..challenges.datasets import require
 from ..challenges.submissions import write_submission
 from .baseline import Baseline
 
@@ -38,12 +39,15 @@ def solve(
 
     Raises:
         OSError: if `out` cannot be a file, before anything is predicted.
+        DatasetError: naming all splits that are needed and not here.
     """
     out = Path(out)
     if out.is_dir():
         raise IsADirectoryError(f"{out} is a folder: name a file in it")
     if not out.parent.is_dir():
         raise FileNotFoundError(f"{out} cannot be written: make the folder {out.parent} first")
+    if baseline.learns:
+        require(tier, dict.fromkeys(["train", split]), dataset=challenge.dataset)
     metadata = challenge.metadata(tier, split, track)
     if baseline.learns:
         baseline = baseline.fit(challenge.examples(tier, track))

@@ -10,6 +10,7 @@ grows from a secret that its organiser keeps, and carries the commitment to it.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +34,7 @@ __all__ = [
     "is_absent",
     "open_split",
     "open_truth",
+    "require",
     "sealed_home",
     "verify",
 ]
@@ -226,6 +228,27 @@ def open_split(split: Split) -> xarray.DataTree:
     """
     tree = _open(split, split.data)
     return sky_fields.decoded(tree) if split.dataset == SKY.name else tree
+
+
+def require(tier: str, splits: Iterable[str], *, dataset: str) -> None:
+    """Raise a `DatasetError` that names all of some splits of a tier that were never made here.
+
+    Arguments:
+        tier, splits, dataset: names. A sealed split that is missing is left to `open_split` if it is alone,
+            since it comes from elsewhere.
+    """
+    missing = [
+        one for one in (Split.of(tier, name, dataset=dataset) for name in splits) if is_absent(one.data)
+    ]
+    if len(missing) < 2:
+        return
+    paths = " and ".join(str(one.data) for one in missing)
+    options = " ".join(f"--split {one.split}" for one in missing if one.is_open)
+    sealed = [one.split for one in missing if not one.is_open]
+    how = f"make them with `skysynergy get {dataset} --tier {tier} {options}`"
+    if sealed:
+        how += f"; {' and '.join(sealed)} is sealed and comes from its organiser"
+    raise DatasetError(f"{paths} are not there: {how}")
 
 
 def open_truth(split: Split) -> xarray.DataTree:

@@ -185,7 +185,8 @@ class Transients(Challenge):
             predictions: a file, or a mapping with ``id`` and ``p_Ia`` to ``p_AGN``; those of samples besides.
             tier, split, track: what they are predictions for.
             entry: name on the scorecard.
-            broken: predictions for the same ids with broken light curves, by kind (`broken_curves`).
+            broken: predictions for the same ids with broken light curves, by kind (`broken_curves`). The
+                provenance has a digest of each, ``submission_shuffle`` and so on.
             n_resamples: of the bootstrap.
 
         Raises:
@@ -225,12 +226,14 @@ class Transients(Challenge):
             weights=CLASS_WEIGHTS,
             # How many of those drawn were noticed is not known of scenes, which hold one each.
             rates=None if chosen.name == _PIXELS else natural_numbers(truth),
+            classes=tuple(CLASSES),
             groups=groups,
             group_metrics=GROUP_METRICS,
             provenance={
                 "code": __version__,
                 "dataset": data.attrs["content_sha256"],
                 "submission": digest_of(predictions, columns),
+                **{f"submission_{kind}": digest_of((broken or {})[kind], spoiled[kind]) for kind in spoiled},
             },
             n_resamples=n_resamples,
         )

@@ -76,6 +76,7 @@ def classification_estimates(
     *,
     weights: ArrayLike | None = None,
     rates: ArrayLike | None = None,
+    classes: Sequence[str] | None = None,
     ranks: bool = True,
     seed: int = 0,
     n_resamples: int = 2000,
@@ -86,6 +87,7 @@ def classification_estimates(
         sums: from `classification_sums`.
         weights: (class,) of the PLAsTiCC loss, such as 2 for rare classes and 1 for the others.
         rates: (class,) relative numbers of objects in nature, for the accuracy there.
+        classes: (class,) what they are called where something is said of one; their codes by default.
         ranks: whether AUCs are among them: they take most of the time.
         seed, n_resamples: of the bootstrap.
 
@@ -104,9 +106,12 @@ def classification_estimates(
         ``entropy_shift_…``: mean entropy on a broken input minus that on the data.
 
     Raises:
-        ValueError: naming everything that is wrong with weights and rates.
+        ValueError: naming everything that is wrong with weights and rates, or with the number of names.
     """
     per_class = _per_class(sums.n_classes, weights=weights, rates=rates)
+    names = [str(code) for code in range(sums.n_classes)] if classes is None else [*classes]
+    if len(names) != sums.n_classes:
+        raise ValueError(f"there are {sums.n_classes} classes, but {len(names)} names of them")
     n = sums.counts.n_clusters
     n_of = np.array([sums.counts.column(f"n_{code}").sum() for code in range(sums.n_classes)])
     present = np.flatnonzero(n_of > 0)
@@ -128,9 +133,9 @@ def classification_estimates(
     lonely = [int(c) for c in present if (sums.counts.column(f"n_{c}") > 0).sum() == 1]
     for name in ("log_loss_flat", "log_loss_plasticc", "accuracy_balanced", "accuracy_rate_weighted"):
         if lonely and result[name].value is not None and result[name].standard_error is None and n > 1:
-            reason = f"all objects of class {lonely[0]} are in one cluster: too few for an interval"
+            reason = f"all objects of class {names[lonely[0]]} are in one cluster: too few for an interval"
             result[name] = replace(result[name], reason=reason)
-    result |= _selection_reasons(result, sums)
+    result |= _selection_reasons(result, sums, names)
     result |= calibration_estimates(sums.calibration, seed=seed, n_resamples=n_resamples)
     if ranks:
         result["auc_macro"] = auc_estimates(sums.ranks, seed=seed, n_resamples=n_resamples)[0]
@@ -147,7 +152,14 @@ def classification_estimates(
         seed=seed,
         n_resamples=n_resamples,
     )
-    return result | shifts
+    result |= shifts
+    if not n:
+        outside = sums.novelty.cluster.size
+        reason = "all objects are of classes that are not predicted" if outside else "there are no objects"
+        for name, estimate in result.items():
+            if not (outside and name.startswith("ood_")):
+                result[name] = replace(estimate, reason=reason)
+    return result
 
 
 _ORDER: Mapping[str, Better] = {
@@ -186,6 +198,7 @@ def classification_scorecard(
     challenge: str = "transients",
     weights: ArrayLike | None = None,
     rates: ArrayLike | None = None,
+    classes: Sequence[str] | None = None,
     groups: Iterable[tuple[str, tuple[float, float], ClassificationSums]] = (),
     group_ranks: bool = False,
     group_metrics: Sequence[str] | None = None,
@@ -200,7 +213,7 @@ def classification_scorecard(
     Arguments:
         sums: from `classification_sums`.
         track, tier, split, entry, challenge: written on the scorecard.
-        weights, rates: see `classification_estimates`.
+        weights, rates, classes: see `classification_estimates`.
         groups: (property, (low, high), sums), of `classification_groups`; a phase is (phase, phase).
         group_ranks: whether AUCs are asked of the groups too, which takes most of the time.
         group_metrics: names of those that are told of groups; None for all.
@@ -225,7 +238,13 @@ def classification_scorecard(
         part: ClassificationSums, ranks: bool, asked: Sequence[str] | None = None
     ) -> tuple[Metric, ...]:
         found = classification_estimates(
-            part, weights=weights, rates=rates, ranks=ranks, seed=seed, n_resamples=n_resamples
+            part,
+            weights=weights,
+            rates=rates,
+            classes=classes,
+            ranks=ranks,
+            seed=seed,
+            n_resamples=n_resamples,
         )
         return tuple(
             Metric.of(name, found[name], better=kind, requirement=limits.get(name), level=level)
@@ -320,7 +339,9 @@ def _metrics_of(
 _SELECTION = ("efficiency", "purity", "figure_of_merit", "accuracy_binary")
 
 
-def _selection_reasons(found: Mapping[str, Estimate], sums: ClassificationSums) -> dict[str, Estimate]:
+def _selection_reasons(
+    found: Mapping[str, Estimate], sums: ClassificationSums, names: Sequence[str]
+) -> dict[str, Estimate]:
     """The metrics of a selection that are undefined, with reasons."""
     n = sums.counts.n_clusters
     if sums.positive is None:
@@ -328,12 +349,13 @@ def _selection_reasons(found: Mapping[str, Estimate], sums: ClassificationSums) 
     if not n:
         return {}
     objects = sums.counts.column(f"n_{sums.positive}").sum()
+    positive = names[sums.positive]
     result = {}
     for name in _SELECTION:
         if found[name].value is None:
-            reason = f"there are no objects of class {sums.positive}"
+            reason = f"there are no objects of class {positive}"
             if objects and name == "accuracy_binary":
-                reason = f"there are no objects but those of class {sums.positive}"
+                reason = f"there are no objects but those of class {positive}"
             elif objects or name == "purity":
                 reason = "no object was selected"
             result[name] = Estimate.undefined(n, reason)

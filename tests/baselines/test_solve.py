@@ -8,6 +8,7 @@ import xarray
 from skysynergy.baselines.baseline import BASELINES, Baseline, baseline
 from skysynergy.baselines.solve import solve
 from skysynergy.challenges.challenge import load
+from skysynergy.challenges.datasets import DatasetError
 from skysynergy.challenges.method import Field
 from skysynergy.challenges.run_method import answer
 from skysynergy.challenges.submissions import accept, read_submission
@@ -90,6 +91,20 @@ def test_a_baseline_that_learns_is_fitted_to_the_training_split(little_sky, tmp_
         assert set(row) == {"g1", "g2"} and row["g1"] == shear[field.id]
         assert set(field.surveys) == {"LSST"}
     np.testing.assert_allclose(read_submission(out).columns["g1"], truth["fields/g1"].mean(), rtol=1e-15)
+
+
+def test_all_splits_that_are_not_here_are_named(empty_sky, tmp_path, monkeypatch):
+    monkeypatch.setattr(Learner, "seen", [], raising=False)
+    out = tmp_path / "p.parquet"
+    with pytest.raises(DatasetError) as told:
+        solve(load("shear"), Learner("learner"), out=out)
+    assert "train.zarr and " in str(told.value) and "validation.zarr are not there" in str(told.value)
+    assert "`skysynergy get sky --tier tiny --split train --split validation`" in str(told.value)
+    with pytest.raises(DatasetError) as told:
+        solve(load("shear"), Learner("learner"), split="test", out=out)
+    assert "get sky --tier tiny --split train`; test is sealed and comes from its" in str(told.value)
+    with pytest.raises(DatasetError, match=r"train\.zarr is not there"):
+        solve(load("shear"), Learner("learner"), split="train", out=out)
 
 
 def test_examples_are_matched_to_their_truth_by_id(little_sky, monkeypatch):

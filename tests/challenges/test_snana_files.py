@@ -17,7 +17,17 @@ from skysynergy.challenges.problems import SubmissionError
 from skysynergy.challenges.snana_files import read_snana
 from skysynergy.challenges.snana_names import class_of
 
-from .example_curve_files import observations, pair, renamed, with_column, write_pair
+from .example_curve_files import (
+    CURVES,
+    METADATA,
+    observations,
+    pair,
+    plasticc_row,
+    renamed,
+    with_column,
+    write_csv,
+    write_pair,
+)
 
 UNIT = 10 ** (0.4 * (31.4 - 27.5))
 
@@ -241,3 +251,36 @@ def test_what_is_no_such_file(tmp_path):
     assert "bytes" in str(refused(path, limits=CurveLimits(bytes=2000)))
     empty = write_pair(tmp_path / "s", head[:0], phot[:0])
     assert "there is no light curve" in str(refused(empty))
+
+
+def test_the_way_from_files_to_scores_of_the_documentation(
+    little_transients, root, tmp_path, monkeypatch, capsys
+):
+    text = (root / "docs" / "light_curves.md").read_text().split("## Classify and score them")[1]
+    code = [block.split("```")[0] for block in text.split("```python\n")[1:]]
+    assert len(code) == 2
+    monkeypatch.chdir(tmp_path)
+    codes = np.repeat(np.array([10, 31, 20, 80, 99], "i2"), 8)
+    head, phot = pair([observations(5)] * 40, SIM_TYPE_INDEX=codes, SIM_TYPE_NAME=np.full(40, b"", "S8"))
+    write_pair(tmp_path / "ELASTICC_TRAIN" / "ELASTICC_TRAIN_KN_K17", head, phot)
+    # Of a real survey: nothing tells the class.
+    head, phot = pair([observations(5)], SNID=np.array([b"7"]), SIM_TYPE_NAME=None, SIM_TYPE_INDEX=None)
+    write_pair(tmp_path / "ELASTICC_TRAIN" / "DES", with_column(head, "SNTYPE", np.array([5])), phot)
+    targets = [*([90, 42, 62, 15] * 12), 64, 52]
+    rows = [
+        f"{id},{59750.4 + 3 * i},{i % 6},{40.5 - i - target % 7},2.5,{int(i == 0)}"
+        for id, target in enumerate(targets)
+        for i in range(5)
+    ]
+    write_csv(tmp_path / "plasticc_train_lightcurves.csv.gz", CURVES, rows)
+    objects = [plasticc_row(id, target) for id, target in enumerate(targets)]
+    write_csv(tmp_path / "plasticc_train_metadata.csv.gz", METADATA, objects)
+    space = {"__name__": "__main__"}
+    for block in code:
+        exec(compile(block, "docs/light_curves.md", "exec"), space)
+    assert "log_loss" in capsys.readouterr().out
+    theirs = space["scorecard"]
+    assert 0 <= theirs["accuracy"].value <= 1 and 0 <= theirs["ood_auroc"].value <= 1
+    assert theirs["log_loss_plasticc"].reason == "no weights of classes were given"
+    assert space["plasticc"]["log_loss_plasticc"].value > 0
+    assert set(space["names"]) == {"Ia", "II", "Ibc", "TDE"}

@@ -146,6 +146,10 @@ class TestScore:
         card = challenge.score(submission(challenge, sure), broken={"shuffle": submission(challenge, unsure)})
         entropy = -np.sum(sure[0] * np.log(sure[0]))
         assert value(card, "entropy_shift_shuffle") == pytest.approx(np.log(N) - entropy)
+        again = challenge.score(submission(challenge, sure), broken={"shuffle": submission(challenge, sure)})
+        assert card.provenance["submission"] == again.provenance["submission"]
+        assert card.provenance["submission_shuffle"] != again.provenance["submission_shuffle"]
+        assert again.provenance["submission_shuffle"] == again.provenance["submission"]
         with pytest.raises(
             UnknownNameError, match="no kind of broken light curves 'shufle'; did you mean shuffle"
         ):

@@ -285,11 +285,15 @@ def test_what_was_not_given_and_what_is_not_there_is_null_with_a_reason(data):
     assert plain["accuracy_rate_weighted"].reason == "no rates of classes were given"
     assert plain["purity"].reason == "no class was named to be selected"
     empty = classification_scorecard(classification_sums([], np.empty((0, 4)), [], positive=1), **CARD)
-    assert all(metric.value is None and metric.reason for metric in empty.metrics)
+    assert all(metric.value is None and metric.reason == "there are no objects" for metric in empty.metrics)
     outside = classification_scorecard(
         classification_sums([1, 2], np.full((2, 2), 0.5), [-1, -1], positive=1), **CARD
     )
-    assert all(metric.value is None and metric.reason for metric in outside.metrics)
+    for metric in outside.metrics:
+        reason = "all objects are of classes that are not predicted"
+        if metric.name == "ood_auroc":
+            reason = "objects in and out of distribution are needed"
+        assert (metric.value, metric.reason) == (None, reason), metric.name
     unselected = classification_scorecard(
         classification_sums(np.arange(30), np.tile([0.8, 0.2], (30, 1)), np.arange(30) % 2, positive=1),
         **CARD,
@@ -354,3 +358,19 @@ def test_wrong_options_are_named_together(data):
         classification_sums(data["cluster"], data["probabilities"], data["truth"], positive=0, threshold=50)
     with pytest.raises(ValueError, match="2 problems"):
         classification_sums(data["cluster"][1:], 2 * data["probabilities"], data["truth"])
+
+
+def test_reasons_call_classes_by_name():
+    p = np.full((30, 3), 1 / 3)
+    sums = classification_sums(np.arange(30) % 10, p, np.where(np.arange(30) == 4, 1, 2), positive=0)
+    options = {"classes": ("Ia", "KN", "AGN"), **FEW}
+    found = classification_estimates(sums, **options)
+    assert found["efficiency"].reason == "there are no objects of class Ia"
+    assert "all objects of class KN are in one cluster" in found["accuracy_balanced"].reason
+    only = classification_sums(np.arange(30) % 10, p, np.full(30, 2), positive=2)
+    assert classification_estimates(only, **options)["accuracy_binary"].reason == (
+        "there are no objects but those of class AGN"
+    )
+    assert classification_estimates(sums, **FEW)["efficiency"].reason == "there are no objects of class 0"
+    with pytest.raises(ValueError, match="there are 3 classes, but 2 names of them"):
+        classification_estimates(sums, classes=["Ia", "KN"])
