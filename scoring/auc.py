@@ -125,7 +125,7 @@ class ScoreCounts:
         if no.size > N_BINS:
             # The middle of the share that a score takes, so that a score of many objects is not alone with
             # all that come before it.
-            share = sum(one / max(one.sum(), 1.0) for one in (no, yes))
+            share = no / max(no.sum(), 1.0) + yes / max(yes.sum(), 1.0)
             before = share.cumsum() - share / 2
             of_score = np.minimum((before / share.sum() * N_BINS).astype(np.int64), N_BINS - 1)
         n_bins = int(of_score[-1]) + 1 if of_score.size else 0
