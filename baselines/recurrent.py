@@ -53,9 +53,9 @@ class Architecture:
     per: Per = "night"
     causal: bool = False
     cell: Literal["lstm", "gru"] = "lstm"
-    hidden: int = 48
+    hidden: int = 64
     layers: int = 1
-    head: int = 48
+    head: int = 64
 
     def __post_init__(self) -> None:
         layout(self.per)
