@@ -219,12 +219,13 @@ class RecurrentClassifier:
         posterior = self.learned()
         if n < 1:
             raise ValueError(f"one sample is the least there can be, not {n}")
-        weights = posterior.draws(n, torch.Generator().manual_seed(self.training.seed))
-        logits = np.empty((n, len(which), len(self.frequencies)), np.float32)
+        distinct = posterior.n_distinct(n)
+        weights = posterior.draws(distinct, torch.Generator().manual_seed(self.training.seed))
+        logits = np.empty((distinct, len(which), len(self.frequencies)), np.float32)
         for place, made in outputs(posterior, weights, inputs, which, size, progress=progress):
             for number, one in enumerate(made):
                 logits[number, place] = one.logits.cpu().numpy()
-        return logits
+        return logits[np.arange(n) % distinct]
 
     def _places(
         self, inputs: SequenceInputs, which: NDArray[np.int64], size: NDArray[np.int64]

@@ -76,9 +76,11 @@ class RecurrentStream:
             raise ValueError("to follow a stream needs a causal network: fit with Architecture(causal=True)")
         self.classifier = classifier
         self.posterior = classifier.learned()
-        self.weights = self.posterior.draws(
-            classifier.n_samples, torch.Generator().manual_seed(classifier.training.seed)
-        )
+        n = classifier.n_samples
+        self.n_draws = self.posterior.n_distinct(n)
+        self.shares = np.bincount(np.arange(n) % self.n_draws) / n
+        generator = torch.Generator().manual_seed(classifier.training.seed)
+        self.weights = self.posterior.draws(self.n_draws, generator)
         if classifier.evidence:
             with torch.no_grad():
                 self.weights += [self.posterior.centre(k) for k in range(self.posterior.n_centres)]
@@ -172,7 +174,7 @@ class RecurrentStream:
         size = torch.tensor([len(rows) if n is None else n], device=self.device)
         return [
             # Only the centres, which come last, have to say how surprised they are.
-            self.posterior.run(weights, given, size, state.static, reading, k >= self.classifier.n_samples)
+            self.posterior.run(weights, given, size, state.static, reading, k >= self.n_draws)
             for k, (weights, reading) in enumerate(zip(self.weights, readings, strict=True))
         ]
 
@@ -180,14 +182,14 @@ class RecurrentStream:
         """(class,) probabilities."""
         nothing = np.zeros((1, layout(self.classifier.architecture.per).n_columns), np.float32)
         made = self._run(state, state.now, nothing, 0)
-        n, evidence = self.classifier.n_samples, self.classifier.evidence
+        evidence = self.classifier.evidence
         total = np.zeros(len(self.classifier.frequencies))
-        for number, one in enumerate(made[:n]):
+        for number, one in enumerate(made[: self.n_draws]):
             p = tempered(one.logits.cpu().numpy(), self.classifier.temperature)
             if evidence:
                 centre = number % len(evidence)
-                place = made[n + centre]
+                place = made[self.n_draws + centre]
                 worth = evidence[centre].evidence(place.features.cpu().numpy(), place.surprise.cpu().numpy())
                 p = evidence[centre].mean_of(p, worth)
-            total += p[0] / n
+            total += self.shares[number] * p[0]
         return total

@@ -42,6 +42,10 @@ class Dropout(Posterior):
         if rate > 0 and not self.dropped:
             raise ValueError(f"no weight reads units that are dropped: choose among {', '.join(matrices)}")
 
+    @property
+    def is_certain(self) -> bool:
+        return self.rate == 0
+
     def draw(self, generator: torch.Generator | None = None, number: int = 0) -> Weights:
         del number
         weights = self.centre()

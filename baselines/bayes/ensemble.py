@@ -40,6 +40,10 @@ class Ensemble(Posterior):
     def n_centres(self) -> int:
         return len(self.members)
 
+    @property
+    def is_certain(self) -> bool:
+        return all(self.member(number).is_certain for number in range(self.n_centres))
+
     def member(self, number: int) -> Posterior:
         """The member that draw `number` belongs to."""
         found = self.members[number % len(self.members)]

@@ -38,6 +38,11 @@ class Posterior(nn.Module, ABC):
     def n_centres(self) -> int:
         return 1
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether the draws of a centre are all the same."""
+        return False
+
     @abstractmethod
     def draw(self, generator: torch.Generator | None = None, number: int = 0) -> Weights:
         """One draw of all weights.
@@ -66,6 +71,10 @@ class Posterior(nn.Module, ABC):
         """`n` draws, for `run`, out of reach of gradients."""
         with torch.no_grad():
             return [self.draw(generator, number) for number in range(n)]
+
+    def n_distinct(self, n: int) -> int:
+        """How many of the first `n` draws differ: later ones repeat them in turn."""
+        return min(n, self.n_centres) if self.is_certain else n
 
 
 def normal_like(tensor: Tensor, generator: torch.Generator | None) -> Tensor:

@@ -240,3 +240,14 @@ def test_a_temperature_undoes_what_made_logits_too_sure():
     assert log_loss(logits, codes) == pytest.approx(-np.log(p[np.arange(20000), codes]).mean())
     with pytest.raises(ValueError, match="keep some apart"):
         best_temperature(logits[:0], codes[:0])
+
+
+def test_draws_that_repeat_others_are_counted():
+    ensemble = ensemble_of(Cell, [1, 2, 3])
+    assert ensemble.is_certain and ensemble.n_distinct(8) == 3 and ensemble.n_distinct(2) == 2
+    draws = ensemble.draws(5)
+    for name, value in draws[0].items():
+        assert torch.equal(value, draws[3][name])
+        assert value.ndim < 2 or not torch.equal(value, draws[1][name])
+    assert Dropout(Cell(), rate=0.1).n_distinct(8) == 8
+    assert Ensemble([Dropout(Cell()), Dropout(Cell())]).n_distinct(8) == 8
