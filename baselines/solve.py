@@ -47,7 +47,7 @@ def solve(
     if not out.parent.is_dir():
         raise FileNotFoundError(f"{out} cannot be written: make the folder {out.parent} first")
     if baseline.learns:
-        require(tier, dict.fromkeys(["train", split]), dataset=challenge.dataset)
+        require([challenge.split(tier, name) for name in dict.fromkeys(["train", split])])
     metadata = challenge.metadata(tier, split, track)
     if baseline.learns:
         baseline = baseline.fit(challenge.examples(tier, track))

@@ -230,22 +230,20 @@ def open_split(split: Split) -> xarray.DataTree:
     return sky_fields.decoded(tree) if split.dataset == SKY.name else tree
 
 
-def require(tier: str, splits: Iterable[str], *, dataset: str) -> None:
+def require(splits: Iterable[Split]) -> None:
     """Raise a `DatasetError` that names all of some splits of a tier that were never made here.
 
     Arguments:
-        tier, splits, dataset: names. A sealed split that is missing is left to `open_split` if it is alone,
-            since it comes from elsewhere.
+        splits: of one tier. A sealed one that is missing is left to `open_split` if it is alone, since it
+            comes from elsewhere.
     """
-    missing = [
-        one for one in (Split.of(tier, name, dataset=dataset) for name in splits) if is_absent(one.data)
-    ]
+    missing = [one for one in splits if is_absent(one.data)]
     if len(missing) < 2:
         return
     paths = " and ".join(str(one.data) for one in missing)
     options = " ".join(f"--split {one.split}" for one in missing if one.is_open)
     sealed = [one.split for one in missing if not one.is_open]
-    how = f"make them with `skysynergy get {dataset} --tier {tier} {options}`"
+    how = f"make them with `skysynergy get {missing[0].dataset} --tier {missing[0].tier} {options}`"
     if sealed:
         how += f"; {' and '.join(sealed)} is sealed and comes from its organiser"
     raise DatasetError(f"{paths} are not there: {how}")
