@@ -138,7 +138,7 @@ class Features(TransientBaseline):
 
 
 def _recurrent(kind: Any, *, causal: bool = False, hidden: int = 64, passes: int) -> RecurrentClassifier:
-    """A network that learns from 100,000 transients in 15 to 40 minutes of one core (docs/results)."""
+    """A network that learns from 100,000 transients in less than an hour of one core (docs/results)."""
     return RecurrentClassifier(
         architecture=Architecture(causal=causal, hidden=hidden, head=hidden),
         doubt=Doubt(kind),

@@ -3,7 +3,7 @@
     .venv/bin/python docs/results/transients.py [--tier small] [--track full] [--only dropout]
 
 Makes the splits in the home of the data ($SKYSYNERGY_DATA) where they are not there, the test split from a
-secret of its own, which is thrown away. Networks take up to 40 minutes of one core each; what is fitted is
+secret of its own, which is thrown away. Networks take up to 50 minutes of one core each; what is fitted is
 kept in a folder beside the data, and is not fitted again: with `--fit` this is all that is done, and several
 can run at once. The rest takes half an hour.
 """
