@@ -52,8 +52,8 @@ class Training:
         whole: share of the curves that are not cut.
         warm_up: share of the training over which the divergence from the prior rises to its full weight.
         kl_weight: that full weight. One is Bayes' rule; below one the posterior is "cold" (Wenzel et al.
-            2020, arXiv:2002.02405), narrower than the data allow. Of 1,350 curves of four classes a small
-            network learned to tell 57 % right by Bayes' rule, and 77 % with a tenth of it.
+            2020, arXiv:2002.02405), narrower than the data allow: our choice, because small
+            networks learn little of few curves by Bayes' rule.
         validation: share of the objects that is kept apart.
         patience: epochs without gain after which training ends.
         cpu_seconds: after which it ends too; None for no limit. What is learned is then no longer the same on

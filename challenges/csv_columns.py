@@ -96,20 +96,19 @@ def read_csv_columns(
             alone = [name for name in names if header.count(name) == 1]
             with contextlib.suppress(pa.ArrowInvalid, SubmissionError):
                 pieces = _pieces(path, zipped, header, alone, {}, broken)
-                found = _salvaged(path, pieces, types, alone, limits, key, None, broken)
+                found = _salvaged(pieces, _Taken(path, types, alone, limits, key, None), broken)
                 problems += [*_broken(path, broken, header), *found.problems]
             raise SubmissionError(problems, path.name, NOT_READ)
         if not ends:
             return CsvColumns(path.name, {name: np.zeros(0, types[name]) for name in names}, np.zeros(0, int))
         try:
-            found = _gather(
-                path, _pieces(path, zipped, header, names, types, broken), types, names, limits, key, keep
-            )
+            pieces = _pieces(path, zipped, header, names, types, broken)
+            found = _gather(pieces, _Taken(path, types, names, limits, key, keep))
         except pa.ArrowInvalid as error:
             # The rows and cells are found by reading once more, as text.
             broken.clear()
             pieces = _pieces(path, zipped, header, names, {}, broken)
-            found = _salvaged(path, pieces, types, names, limits, key, keep, broken)
+            found = _salvaged(pieces, _Taken(path, types, names, limits, key, keep), broken)
             if not found.problems:
                 raise refusal(path, f"cannot be read: {_short(error)}", again) from error
         problems = [*_broken(path, broken, header), *found.problems]
@@ -221,24 +220,15 @@ def _pieces(
         yield from reader
 
 
-def _gather(
-    path: Path,
-    pieces: Iterator[pa.RecordBatch],
-    types: Mapping[str, type],
-    names: Sequence[str],
-    limits: CurveLimits,
-    key: str,
-    keep: NDArray[np.int64] | None,
-) -> CsvColumns:
+def _gather(pieces: Iterator[pa.RecordBatch], taken: _Taken) -> CsvColumns:
     """The columns of pieces that have them as numbers."""
-    taken = _Taken(path, types, names, limits, key, keep)
     for piece in pieces:
         columns = {}
-        for name in names:
+        for name, kind in taken.types.items():
             column = piece.column(name)
-            if column.null_count and types[name] not in (np.float32, np.float64):
+            if column.null_count and kind not in (np.float32, np.float64):
                 raise pa.ArrowInvalid(f"empty cells in column {name}")
-            columns[name] = column.to_numpy(zero_copy_only=False).astype(types[name], copy=False)
+            columns[name] = column.to_numpy(zero_copy_only=False).astype(kind, copy=False)
         taken.add(columns, np.arange(taken.n, taken.n + piece.num_rows))
         taken.n += piece.num_rows
     return taken.joined()
@@ -248,6 +238,8 @@ class _Taken:
     """What is kept of the pieces of a file.
 
     Attributes:
+        path, limits, key, keep: as of `read_csv_columns`.
+        types: of the columns that are taken.
         n: rows read so far.
     """
 
@@ -260,8 +252,9 @@ class _Taken:
         key: str,
         keep: NDArray[np.int64] | None,
     ) -> None:
-        self.path, self.types, self.limits, self.key, self.keep = path, types, limits, key, keep
-        self.columns: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+        self.path, self.limits, self.key, self.keep = path, limits, key, keep
+        self.types = {name: types[name] for name in names}
+        self.columns: dict[str, list[NDArray[Any]]] = {name: [] for name in self.types}
         self.rows: list[NDArray[np.int64]] = []
         self.n = self.kept = 0
 
@@ -289,32 +282,23 @@ class _Taken:
         return CsvColumns(self.path.name, joined, np.concatenate(self.rows or [np.zeros(0, np.int64)]))
 
 
-def _salvaged(
-    path: Path,
-    pieces: Iterator[pa.RecordBatch],
-    types: Mapping[str, type],
-    names: Sequence[str],
-    limits: CurveLimits,
-    key: str,
-    keep: NDArray[np.int64] | None,
-    broken: list[tuple[int, int]],
-) -> CsvColumns:
+def _salvaged(pieces: Iterator[pa.RecordBatch], taken: _Taken, broken: list[tuple[int, int]]) -> CsvColumns:
     """The columns of pieces of text, without the rows of bad cells, which are told once for each column.
 
     There are no columns where there are so many that not all are looked for.
     """
-    bad: dict[str, list[int]] = {name: [] for name in names}
+    path, types, key = taken.path, taken.types, taken.key
+    bad: dict[str, list[int]] = {name: [] for name in types}
     example: dict[str, str] = {}
-    taken = _Taken(path, types, names, limits, key, keep)
     lost: list[NDArray[np.int64]] = []
     unknown = False
     for piece in pieces:
         n = taken.n
         good = np.ones(piece.num_rows, bool)
-        key_reads = np.full(piece.num_rows, key in names)
-        for name in names:
+        key_reads = np.full(piece.num_rows, key in types)
+        for name, kind in types.items():
             cells = piece.column(name)
-            wrong = _wrong(cells, types[name], _ENOUGH - len(bad[name]))
+            wrong = _wrong(cells, kind, _ENOUGH - len(bad[name]))
             for at in wrong:
                 example.setdefault(name, str(cells[at].as_py() or ""))
             bad[name] += [n + at for at in wrong]
@@ -324,11 +308,13 @@ def _salvaged(
         taken.n += piece.num_rows
         if any(len(rows) >= _ENOUGH for rows in bad.values()):
             continue
-        numbers = {name: _numbers(piece.column(name).filter(pa.array(good)), types[name]) for name in names}
+        numbers = {
+            name: _numbers(piece.column(name).filter(pa.array(good)), kind) for name, kind in types.items()
+        }
         taken.add(numbers, n + np.flatnonzero(good))
         if not good.all():
             unknown |= not key_reads[~good].all()
-            its = piece.column(key).filter(pa.array(~good & key_reads)) if key in names else None
+            its = piece.column(key).filter(pa.array(~good & key_reads)) if key in types else None
             lost.append(np.zeros(0, np.int64) if its is None else _numbers(its, types[key]))
     problems = _cell_problems(path, bad, example, types, taken.n, np.array([row for row, _ in broken], int))
     if any(len(rows) >= _ENOUGH for rows in bad.values()):

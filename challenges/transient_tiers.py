@@ -9,12 +9,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from .sealing import SPLITS
 
 if TYPE_CHECKING:
     from ..simulators.layout import Layout
+    from ..simulators.series_sources import Source
     from ..simulators.stream import Shard
     from ..simulators.transients import TransientSurvey
 
@@ -38,7 +39,7 @@ class TransientTier:
     n_fields: int
     objects_per_field: int
     fields_per_shard: int
-    source: Literal["parametric", "sncosmo"] = "parametric"
+    source: Source = "parametric"
 
     @property
     def n_objects(self) -> int:

@@ -117,8 +117,7 @@ class Transients(Challenge):
 
     def ids(self, tier: str = "tiny", split: str = "validation") -> np.ndarray:
         """(n,) opaque ids of the objects."""
-        table = "alerts" if tier in _PIXEL_TIERS else "objects"
-        return self.open(tier, split)[f"{table}/id"].to_numpy()
+        return _ids(self.open(tier, split))
 
     def draw(
         self,
@@ -198,7 +197,7 @@ class Transients(Challenge):
             choose("kind of broken light curves", kind, BROKEN)
         columns, spoiled = self._read_all(predictions, broken or {}, tier, split, track)
         data, truth = open_split(where), open_truth(where)
-        ids, objects = self.ids(tier, split), _true_objects(truth)
+        ids, objects = _ids(data), _true_objects(truth)
         if not np.array_equal(ids, objects["id"]):
             raise DatasetError(f"{where.truth} is not the truth of {where.data}: make both again")
         kinds = objects["kind"].to_numpy().astype(np.int64)
@@ -276,6 +275,11 @@ def natural_numbers(truth: xarray.DataTree) -> np.ndarray:
         / n_fields
         * [expected_number(name, square_degrees=1.0, years=10.0) for name in CLASSES]
     )
+
+
+def _ids(data: xarray.DataTree) -> np.ndarray:
+    """(n,) of the objects: of light curves, or of alerts in exposures."""
+    return data["alerts/id" if "alerts" in data.children else "objects/id"].to_numpy()
 
 
 def _true_objects(truth: xarray.DataTree) -> xarray.Dataset:

@@ -102,7 +102,8 @@ def classification_sums(
         raise ValueError(f"there is no class {positive} to select, only 0 to {n_classes - 1}")
     if threshold is not None and not 0 <= threshold <= 1:
         raise ValueError(f"the threshold of a probability lies between 0 and 1, not at {threshold}")
-    scores = {"entropy": entropy(p)}
+    own = entropy(p)
+    scores = {"entropy": own}
     if samples is not None:
         total, disagreement = mutual_information(samples)
         scores = {"mutual_information": disagreement, "entropy": total}
@@ -110,7 +111,7 @@ def classification_sums(
     question = np.stack([score / np.log(n_classes) for score in scores.values()], axis=1).clip(0, 1)
     novelty = ScoreCounts.of(labels, question, np.repeat(unknown[:, None], len(scores), axis=1))
     known = ~unknown
-    columns: dict[str, np.ndarray] = {"n": np.ones(int(known.sum())), "entropy": entropy(p[known])}
+    columns: dict[str, np.ndarray] = {"n": np.ones(int(known.sum())), "entropy": own[known]}
     for kind, array in (broken or {}).items():
         q = np.asarray(array, dtype=np.float64)[known]
         columns[f"entropy_{kind}"] = entropy(q / q.sum(axis=1, keepdims=True))

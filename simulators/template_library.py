@@ -11,21 +11,16 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
 
 from . import parametric_series, sncosmo_templates
 from .curves import filter_curve
 from .series import Series
 from .series_magnitudes import peak_magnitude
 from .series_photometry import SeriesLight, light_of
+from .series_sources import Source
 from .transient_classes import find_class
 
-__all__ = ["PARAMETRIC", "SOURCES", "Source", "Template", "names", "template"]
-
-Source = Literal["parametric", "sncosmo"]
-SOURCES: tuple[Source, ...] = ("parametric", "sncosmo")
-"""Where series come from: ``sncosmo`` are real ones, as many as are there; parametric where a class has fewer
-than two."""
+__all__ = ["PARAMETRIC", "Template", "names", "template"]
 
 PARAMETRIC = 12
 """Parametric series of a class that are used: each takes some 50 ms to make ready, in every process."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from .seasons import n_reference
+from .series_sources import Source, require_source
 
 __all__ = ["SceneTransients"]
-
-# As `template_library.SOURCES`, which is slower to import.
-_Source = Literal["parametric", "sncosmo"]
 
 
 @dataclass(frozen=True)
@@ -32,15 +29,12 @@ class SceneTransients:
 
     share: float = 1.0
     reference: float = 0.3
-    source: _Source = "parametric"
+    source: Source = "parametric"
 
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise ValueError(f"the share of scenes with a transient lies between 0 and 1, not {self.share}")
-        if self.source not in get_args(_Source):
-            raise ValueError(
-                f"spectral series come from {' or '.join(get_args(_Source))}, not {self.source!r}"
-            )
+        require_source(self.source)
 
     def n_reference(self, band: str, count: int) -> int:
         """How many of the exposures of a band come before the season."""

@@ -24,8 +24,9 @@ from .epochs import Epochs, epochs_of
 from .lightcurves import Seen, observe
 from .noticed_transients import Kept, joined, kept_of
 from .randomness import generator
+from .series_sources import Source, require_source
 from .stream import Shard
-from .template_library import SOURCES, Source, names
+from .template_library import names
 from .transient_candidates import Candidates, draw_candidates
 from .transient_classes import CLASSES, OUT_OF_DISTRIBUTION, find_class
 
@@ -75,8 +76,7 @@ class TransientSurvey:
             raise ValueError(
                 f"at least one field of one object, not {self.n_fields} x {self.objects_per_field}"
             )
-        if self.source not in SOURCES:
-            raise ValueError(f"spectral series come from {' or '.join(SOURCES)}, not {self.source!r}")
+        require_source(self.source)
         unknown = [name for name in self.shares if name not in CLASSES]
         if unknown or min(self.shares.values()) < 0 or abs(sum(self.shares.values()) - 1) > 1e-9:
             raise ValueError(

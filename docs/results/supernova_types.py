@@ -62,6 +62,7 @@ class Told:
 
 def stored_whole(path: Path, arrays: dict[str, NDArray]) -> None:
     with open(path.with_suffix(".part"), "wb") as file:
+        # The checker takes every array for the option `allow_pickle`.
         np.savez(file, **arrays)  # pyright: ignore[reportArgumentType]
     path.with_suffix(".part").replace(path)
 

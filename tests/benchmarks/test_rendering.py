@@ -99,9 +99,10 @@ def test_many_times_faster_than_the_reference_inside_the_gate(benchmark, case, r
         slow, reference = seconds("galsim")
         fast, images = min((seconds("fourier") for _ in range(2)), key=lambda one: one[0])
         times.append((slow, fast))
-        ratio = float(np.median([slow / fast for slow, fast in times]))
-        if benchmark.disabled and ratio > FLOORS[frames, count]:
-            break  # the reference takes long; a figure needs all rounds, a pass or a failure may need fewer
+        passed = sum(slow / fast > FLOORS[frames, count] for slow, fast in times)
+        if benchmark.disabled and 2 * max(passed, len(times) - passed) > ROUNDS:
+            break  # the reference takes long, and the median of all rounds cannot change sides any more
+    ratio = float(np.median([slow / fast for slow, fast in times]))
     slow, fast = np.median(times, axis=0)
     for name, value in (("ratio", ratio), ("galsim", slow), ("fourier", fast), ("first", first)):
         record_figure(f"{name} {frames} {count}", value)
